@@ -32,7 +32,8 @@ fn refused_where_suspended(project: &Project, tenant: &str, why: &str) -> Result
     match project.tenants.get(tenant).is_some_and(|known| known.spec.is_suspended()) {
         true => {
             let resume = command(project, EditCommand::resume(tenant));
-            Err(AuthorError::refused(format!("{tenant} is suspended: {why}"), format!("to go on there:\n{resume}")))
+            let help = format!("to go on there:\n{resume}");
+            Err(AuthorError::Suspended { tenant: tenant.to_string(), why: why.to_string(), help })
         }
         false => Ok(()),
     }

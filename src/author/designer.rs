@@ -1147,12 +1147,18 @@ impl<'p> Desk<'p> {
 
     /// The commands where an integration that syncs bring is written, each on its own line.
     fn at_its_origins(&self, name: &str, syncs: &[Arc<SyncIn>], in_source: &dyn Fn(&str) -> EditCommand) -> String {
+        let ends = self.ends(name, syncs);
+        ends.iter().map(|end| format!("\n{}", command_for(self.project, in_source(end)))).collect()
+    }
+
+    /// The tenants that an integration comes from.
+    fn ends(&self, name: &str, syncs: &[Arc<SyncIn>]) -> BTreeSet<String> {
         let mut ends = origins(self.project, &self.world, self.name, name);
         if ends.is_empty() {
             // The syncs form a cycle.
             ends.extend(syncs.iter().map(|sync| sync.from.clone()));
         }
-        ends.iter().map(|end| format!("\n{}", command_for(self.project, in_source(end)))).collect()
+        ends
     }
 
     /// Binds a variable that syncs bring to another connection in this tenant only. A key that comes from the source
@@ -1182,7 +1188,8 @@ impl<'p> Desk<'p> {
                     self.name,
                     command_for(self.project, asked.command(self.name, Some(name)).with_reason()),
                 );
-                return Err(AuthorError::refused(message, help));
+                let from = self.ends(name, syncs).into_iter().next();
+                return Err(AuthorError::NoReason { message, help, from });
             };
             let new = Override {
                 tenant: self.name.to_string(),

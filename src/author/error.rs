@@ -2,7 +2,7 @@
 
 use crate::io_error::{self, Words};
 use crate::manifest::EditError;
-use crate::near_miss::near_or_all;
+use crate::near_miss::{near_misses, near_or_all};
 use std::path::{Path, PathBuf};
 
 /// Why an edit cannot be made. Nothing was written, except where the text says so.
@@ -17,6 +17,8 @@ pub enum AuthorError {
         name: String,
         /// The nearest names, or all of a few.
         help: String,
+        /// The nearest names.
+        near: Vec<String>,
     },
     /// What would be edited was not read, or is invalid.
     #[error("{what} cannot be read: {why}")]
@@ -31,6 +33,26 @@ pub enum AuthorError {
     Refused {
         /// The reason.
         message: String,
+        /// What to do next.
+        help: String,
+    },
+    /// A change of what a sync brings, without the reason that an override needs.
+    #[error("{message}")]
+    NoReason {
+        /// Which sync brings what.
+        message: String,
+        /// What to do next.
+        help: String,
+        /// The tenant that it comes from, where it is changed for all.
+        from: Option<String>,
+    },
+    /// A tenant that is suspended.
+    #[error("{tenant} is suspended: {why}")]
+    Suspended {
+        /// The tenant.
+        tenant: String,
+        /// What is not done there.
+        why: String,
         /// What to do next.
         help: String,
     },
@@ -75,7 +97,8 @@ impl AuthorError {
             [] => format!("there is no {} at all", what.trim_end_matches(':')),
             there => near_or_all(name, there.iter().copied()),
         };
-        AuthorError::Unknown { what: what.to_string(), name: name.to_string(), help }
+        let near = near_misses(name, there).into_iter().map(str::to_string).collect();
+        AuthorError::Unknown { what: what.to_string(), name: name.to_string(), help, near }
     }
 
     /// A rule that forbids the edit.
@@ -92,9 +115,11 @@ impl AuthorError {
     /// What to do next.
     pub fn help(&self) -> String {
         match self {
-            AuthorError::Unknown { help, .. } | AuthorError::Refused { help, .. } | AuthorError::Write { help, .. } => {
-                help.clone()
-            }
+            AuthorError::Unknown { help, .. }
+            | AuthorError::Refused { help, .. }
+            | AuthorError::NoReason { help, .. }
+            | AuthorError::Suspended { help, .. }
+            | AuthorError::Write { help, .. } => help.clone(),
             AuthorError::Unreadable { .. } => "fix that first: stablekey validate shows each line".to_string(),
             AuthorError::Edit { .. } => "nothing was written; change that line yourself".to_string(),
             AuthorError::Exists(_) => "move it, or change it instead".to_string(),

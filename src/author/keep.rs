@@ -227,10 +227,8 @@ fn declaring<'w>(world: &'w World, tenant: &str, id: &ObjectId, field: &Field<'_
 fn reason(asked: &KeepLive, sync: &Sync, field: &Field<'_>) -> Result<String, AuthorError> {
     asked.reason.clone().filter(|reason| !reason.trim().is_empty()).ok_or_else(|| {
         let message = format!("{} declares {field} of {} in {}", sync.writer, asked.object, asked.tenant);
-        AuthorError::refused(
-            message,
-            "to keep the live value as an override there, say why it differs: --reason 'REASON'",
-        )
+        let help = "to keep the live value as an override there, say why it differs: --reason 'REASON'".to_string();
+        AuthorError::NoReason { message, help, from: Some(sync.spec.from.clone()) }
     })
 }
 

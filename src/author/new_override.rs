@@ -181,8 +181,10 @@ fn known_field(id: &ObjectId, field: &str, source: &Inventory, theirs: &[&Invent
     if let Some((kind, named)) = field.split_once('.').filter(|_| !fields.contains(field)) {
         let of_kind = fields.iter().filter_map(|path| path.strip_prefix(kind)?.strip_prefix('.'));
         if let [nearest, ..] = near_misses(named, of_kind).as_slice() {
-            let help = format!("did you mean {kind}.{nearest}?");
-            return Err(AuthorError::Unknown { what: format!("field of {id}:"), name: field.to_string(), help });
+            let near = format!("{kind}.{nearest}");
+            let help = format!("did you mean {near}?");
+            let what = format!("field of {id}:");
+            return Err(AuthorError::Unknown { what, name: field.to_string(), help, near: vec![near] });
         }
     }
     match fields.contains(field) {

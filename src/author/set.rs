@@ -339,8 +339,7 @@ impl SetConnection {
 
     /// The command that makes this change where syncs bring the connection from.
     fn command_at_origin(&self, project: &Project, tenant: &str, current: &Object<ConnectionSpec>) -> Option<String> {
-        let world = project.world();
-        let from = Origins::new(&world).of(tenant, current.name())?.to_string();
+        let from = origin(project, tenant, current)?;
         let there = SetConnection { reason: None, ..self.clone() };
         Some(command(project, there.command(&from, current)))
     }
@@ -394,7 +393,7 @@ impl SetConnection {
                 "{} in {tenant} only, by an override of the sync, and say why:\n{here}",
                 everywhere.as_deref().unwrap_or("change it")
             );
-            return Err(AuthorError::refused(message, help));
+            return Err(AuthorError::NoReason { message, help, from: origin(project, tenant, current) });
         };
         let new = fields.iter().filter_map(|field| field.as_override.clone()).map(|field| Override {
             tenant: tenant.to_string(),
@@ -423,6 +422,12 @@ impl SetConnection {
         };
         AuthorError::refused(message, help)
     }
+}
+
+/// The tenant that syncs bring a connection from.
+fn origin(project: &Project, tenant: &str, current: &Object<ConnectionSpec>) -> Option<String> {
+    let world = project.world();
+    Some(Origins::new(&world).of(tenant, current.name())?.to_string())
 }
 
 fn writers(feeding: &[&Sync]) -> String {

@@ -1,15 +1,17 @@
 //! Addresses within the page.
 
+use std::borrow::Cow;
+
 /// An address with a query, encoded.
 pub(super) struct PageAddress {
-    path: &'static str,
+    path: Cow<'static, str>,
     query: form_urlencoded::Serializer<'static, String>,
     is_empty: bool,
 }
 
 impl PageAddress {
-    pub(super) fn new(path: &'static str) -> Self {
-        PageAddress { path, query: form_urlencoded::Serializer::new(String::new()), is_empty: true }
+    pub(super) fn new(path: impl Into<Cow<'static, str>>) -> Self {
+        PageAddress { path: path.into(), query: form_urlencoded::Serializer::new(String::new()), is_empty: true }
     }
 
     /// Adds a name and its value; nothing for an empty value.
@@ -23,7 +25,7 @@ impl PageAddress {
 
     pub(super) fn text(mut self) -> String {
         match self.is_empty {
-            true => self.path.to_string(),
+            true => self.path.into_owned(),
             false => format!("{}?{}", self.path, self.query.finish()),
         }
     }

@@ -3,7 +3,6 @@
 use super::fields::{Doubled, FormFields};
 use super::layout::line;
 use super::shown::ShownProject;
-use crate::near_miss::near_or_all;
 use crate::report::overview::{OverviewState, StepsOf};
 use std::collections::BTreeSet;
 
@@ -13,7 +12,15 @@ pub(super) struct Misnamed {
     pub(super) status: u16,
     pub(super) title: &'static str,
     pub(super) message: String,
-    pub(super) help: String,
+    pub(super) help: MisnamedHelp,
+}
+
+/// What to do about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum MisnamedHelp {
+    Text(String),
+    /// The name that names nothing, and the names that are there.
+    Names(String, Vec<String>),
 }
 
 impl From<Doubled> for Misnamed {
@@ -22,7 +29,7 @@ impl From<Doubled> for Misnamed {
             status: 400,
             title: "Asked twice",
             message: format!("The address has {name} twice."),
-            help: "Keep one of them.".to_string(),
+            help: MisnamedHelp::Text("Keep one of them.".to_string()),
         }
     }
 }
@@ -54,7 +61,7 @@ pub(super) fn is_there(path: &str, fields: &FormFields, shown: &ShownProject) ->
                     status: 400,
                     title: "Not clear",
                     message: format!("The address names a {one} and a {other}."),
-                    help: "Choose one in the integration.".to_string(),
+                    help: MisnamedHelp::Text("Choose one in the integration.".to_string()),
                 });
             }
         }
@@ -82,7 +89,7 @@ fn named<'a>(
             status,
             title: "Nothing of that name",
             message: format!("There is no {what} {}.", line(given)),
-            help: near_or_all(given, there),
+            help: MisnamedHelp::Names(given.to_string(), there.into_iter().map(str::to_string).collect()),
         }),
     }
 }

@@ -5,12 +5,15 @@ use super::address::PageAddress;
 use super::desk::{Reading, UnwatchedTenant};
 use super::html::head;
 pub(super) use super::html::{LOGO, line, text};
+use super::near::did_you_mean;
 use super::reply::{self, Reply};
 use super::request::Request;
 use crate::author::AuthorError;
+use crate::near_miss::{near_misses, near_or_all};
 use crate::text::{capital, quoted};
 use jiff::Timestamp;
 use maud::{DOCTYPE, Markup, html};
+use std::collections::BTreeSet;
 
 /// The entries of the bar on top.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,14 +109,51 @@ pub(super) fn reply(request: &Request, entry: Option<NavEntry>, title: &str, mai
 
 /// A page that says what is wrong, and what to do.
 pub(super) fn refused(request: &Request, status: u16, title: &str, message: &str, help: &str) -> Reply {
-    let main = html! { h1 { (title) } (refusal(message, help)) };
-    reply::page(status, page(request, None, title, main))
+    refused_with(request, status, title, refusal(message, help))
+}
+
+fn refused_with(request: &Request, status: u16, title: &str, refusal: Markup) -> Reply {
+    reply::page(status, page(request, None, title, html! { h1 { (title) } (refusal) }))
+}
+
+/// A page that says that a name of the address names nothing, with links to what it may mean.
+pub(super) fn unknown<'a>(
+    request: &Request,
+    (status, title): (u16, &str),
+    message: &str,
+    given: &str,
+    there: impl IntoIterator<Item = &'a str>,
+) -> Reply {
+    let there: BTreeSet<&str> = there.into_iter().collect();
+    let near = near_misses(given, there.iter().copied());
+    let help = did_you_mean(request, given, &near).unwrap_or_else(|| steps(&near_or_all(given, there)));
+    refused_with(request, status, title, notice(message, help))
 }
 
 /// A page that says why an edit cannot be made: what it names is not there, or a rule forbids it.
 pub(super) fn refused_edit(request: &Request, title: &str, error: &AuthorError) -> Reply {
-    let status = if matches!(error, AuthorError::Unknown { .. }) { 404 } else { 409 };
-    refused(request, status, title, &error.to_string(), &error.help())
+    let (status, question) = match error {
+        AuthorError::Unknown { name, near, .. } => (404, did_you_mean(request, name, near)),
+        _ => (409, None),
+    };
+    let refusal = match question {
+        Some(question) => notice(&error.to_string(), question),
+        None => edit_refusal(error),
+    };
+    refused_with(request, status, title, refusal)
+}
+
+/// Why an edit cannot be made, with what to do.
+pub(super) fn edit_refusal(error: &AuthorError) -> Markup {
+    notice(&error.to_string(), edit_help(error))
+}
+
+/// What to do about an edit that cannot be made.
+pub(super) fn edit_help(error: &AuthorError) -> Markup {
+    html! {
+        (steps(&error.help()))
+        @if let AuthorError::Suspended { tenant, .. } = error { p.then { a href="/syncs" { "Resume " (line(tenant)) " in Syncs" } } }
+    }
 }
 
 /// Whether what is shown is what is there now.
@@ -221,12 +261,11 @@ pub(super) fn not_yet(request: &Request) -> Markup {
 
 /// A message with what to do, whose commands stand on lines of their own.
 pub(super) fn refusal(message: &str, help: &str) -> Markup {
-    html! {
-        div.notice.bad role="alert" {
-            p { (text(message)) }
-            (steps(help))
-        }
-    }
+    notice(message, steps(help))
+}
+
+fn notice(message: &str, help: Markup) -> Markup {
+    html! { div.notice.bad role="alert" { p { (text(message)) } (help) } }
 }
 
 /// What to do: a command is shown as one that can be copied.

@@ -18,6 +18,7 @@ mod guard;
 mod html;
 mod hub;
 mod layout;
+mod near;
 mod plans_shown;
 mod reader;
 mod reply;

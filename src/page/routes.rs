@@ -1,6 +1,6 @@
 //! Which function answers which address.
 
-use super::asked::{self, Misnamed};
+use super::asked::{self, Misnamed, MisnamedHelp};
 use super::desk::PageDesk;
 use super::fields::FormFields;
 use super::guard::{self, RefusedRequest};
@@ -139,7 +139,13 @@ fn get(request: &Request) -> Reply {
 }
 
 fn misnamed(request: &Request, why: &Misnamed) -> Reply {
-    layout::refused(request, why.status, why.title, &why.message, &why.help)
+    match &why.help {
+        MisnamedHelp::Text(help) => layout::refused(request, why.status, why.title, &why.message, help),
+        MisnamedHelp::Names(given, there) => {
+            let there = there.iter().map(String::as_str);
+            layout::unknown(request, (why.status, why.title), &why.message, given, there)
+        }
+    }
 }
 
 fn post(request: &Request) -> Reply {

@@ -117,6 +117,19 @@ impl ConnectionFields {
         fields
     }
 
+    /// Whether a field is not the same, or not as desired, in all tenants that have the connection.
+    pub fn differs(&self, row: &FieldRow) -> bool {
+        let absent = row.field.kind.absent().map(|absent| SecretInputs::default().shown(&row.field, Some(absent)));
+        let value = |cell: &FieldCell| match (&absent, cell.value.is_there()) {
+            (Some(absent), false) => absent.clone(),
+            _ => cell.value.clone(),
+        };
+        let has_it = |(cell, tenant): &(&FieldCell, &ConnectionInTenant)| tenant.is_there || cell.value.is_there();
+        let mut values = row.cells.iter().zip(&self.tenants).filter(has_it).map(|(cell, _)| value(cell));
+        let first = values.next();
+        row.cells.iter().any(|cell| cell.state.is_open()) || values.any(|value| Some(value) != first)
+    }
+
     /// Whether any tenant has the connection, or will have it.
     pub fn is_anywhere(&self) -> bool {
         self.tenants.iter().any(|tenant| tenant.is_there || tenant.action.is_some())

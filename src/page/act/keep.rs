@@ -2,9 +2,12 @@
 
 use super::named::{address_of, named};
 use super::proposed::Proposed;
-use super::review;
+use super::{reason, review};
+use crate::api::Kind;
 use crate::author::AuthorError;
 use crate::author::keep::{KeepLive, Kept, keep};
+use crate::engine::model::item::ObjectId;
+use crate::page::address::{self, PageAddress};
 use crate::page::fields::FormFields;
 use crate::page::layout::{self, line};
 use crate::page::reply::{self, Reply};
@@ -13,14 +16,16 @@ use crate::page::shown::ShownProject;
 use crate::project::Project;
 use maud::html;
 
+const REASON: &str = "The live value becomes an override of the sync, with this reason.";
+
 /// Asks for the reason. Where none is needed, shows what would be written.
 pub(crate) fn ask(request: &Request, shown: &ShownProject) -> Reply {
     match propose(&shown.project, &request.fields) {
         Ok(proposed) => review::show(request, "keep", &proposed, None),
         // Only the reason is missing where any reason would do.
-        Err(_) if asked(&shown.project, &request.fields, Some("any".to_string())).is_ok() => form(request, None),
+        Err(_) if asked(&shown.project, &request.fields, Some("any".to_string())).is_ok() => form(request, shown, None),
         Err(error @ AuthorError::Unknown { .. }) => layout::refused_edit(request, "Keep", &error),
-        Err(error) => form(request, Some(&error)),
+        Err(error) => form(request, shown, Some(&error)),
     }
 }
 
@@ -28,30 +33,38 @@ pub(crate) fn ask(request: &Request, shown: &ShownProject) -> Reply {
 pub(crate) fn review(request: &Request, shown: &ShownProject) -> Reply {
     match propose(&shown.project, &request.fields) {
         Ok(proposed) => review::show(request, "keep", &proposed, None),
-        Err(error) => form(request, Some(&error)),
+        Err(error) => form(request, shown, Some(&error)),
     }
 }
 
-fn form(request: &Request, wrong: Option<&AuthorError>) -> Reply {
+fn form(request: &Request, shown: &ShownProject, wrong: Option<&AuthorError>) -> Reply {
     let fields = &request.fields;
     let title = format!("Keep {} of {} in {}", fields.text("field"), fields.text("object"), fields.text("tenant"));
     let main = html! {
         h1 { (line(&title)) }
-        @if let Some(error) = wrong { (layout::refusal(&error.to_string(), &error.help())) }
+        (reason::refusal(wrong))
         form.fields method="post" action="/keep" data-keep {
             (layout::token(request))
             @for name in ["tenant", "object", "field", "back"] {
                 input type="hidden" name=(name) value=(fields.text(name));
             }
-            div.field {
-                label for="f-reason" { "Why the tenant differs" }
-                input #f-reason type="text" name="reason" value=(fields.text("reason"));
-                p.help { "The live value becomes an override of the sync, with this reason." }
-            }
+            (reason::field(fields, (fields.text("tenant"), REASON), wrong, |from| at(shown, fields, from)))
             div.do { a.button href=(super::back(fields.text("back"))) { "Cancel" } button.button.main { "Review" } }
         }
     };
     reply::page(200, layout::page(request, None, &title, main))
+}
+
+/// Where the object is edited in another tenant.
+fn at(shown: &ShownProject, fields: &FormFields, tenant: &str) -> String {
+    match fields.text("object").split_once('/') {
+        Some(("Connection", name)) => {
+            let key = shown.key_of(tenant, &ObjectId::new(Kind::Connection, name));
+            PageAddress::new("/set").with("tenant", tenant).with("key", key.as_deref().unwrap_or(name)).text()
+        }
+        Some(("Integration", name)) => address::integration(name, tenant),
+        _ => "/".to_string(),
+    }
 }
 
 /// The edit that keeps the value.

@@ -5,6 +5,7 @@ pub(super) mod keep;
 mod named;
 pub(super) mod new;
 mod proposed;
+mod reason;
 pub(super) mod revert;
 mod review;
 pub(super) mod set;

@@ -86,7 +86,7 @@ fn dialog(request: &Request, shown: &ShownProject, wrong: Option<&AuthorError>) 
             }
             h1 { "Add connection" }
         } }
-        @if let Some(error) = wrong { (layout::refusal(&error.to_string(), &error.help())) }
+        @if let Some(error) = wrong { (layout::edit_refusal(error)) }
         (answered(request))
         (inner)
     };

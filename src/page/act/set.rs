@@ -1,13 +1,13 @@
 //! Alters a connection in one tenant: its values, its test credentials, the toggle of embedded workflows.
 
 use super::proposed::Proposed;
-use super::review;
+use super::{reason, review};
 use crate::api::{ConnectionSpec, Input, Kind, names, sensitive};
 use crate::author::set::{SetConnection, Settable, SettableInput, set, settable};
 use crate::author::{AuthorError, Draft, Values, secret_ref};
 use crate::engine::model::canonical::Digest;
 use crate::engine::model::plan::{ActionKind, FieldChange, Op, Plan};
-use crate::page::address;
+use crate::page::address::{self, PageAddress};
 use crate::page::fields::FormFields;
 use crate::page::layout::{self, NavEntry, line};
 use crate::page::reply::Reply;
@@ -16,6 +16,8 @@ use crate::page::shown::ShownProject;
 use crate::project::Project;
 use maud::{Markup, html};
 use std::collections::BTreeMap;
+
+const REASON: &str = "Needed where a sync brings the value: the change becomes an override of the sync.";
 
 /// A connection as the form shows it.
 struct Present {
@@ -77,7 +79,8 @@ fn pending(plan: &Plan, settable: &Settable) -> BTreeMap<String, String> {
             && action.change.object.kind == Kind::Connection
             && action.change.object.name == name
     });
-    let shown = |input: &str| settable.inputs.iter().any(|one| one.name == input && !one.is_secret && !one.hides_literal);
+    let shown =
+        |input: &str| settable.inputs.iter().any(|one| one.name == input && !one.is_secret && !one.hides_literal);
     let of = |change: &FieldChange| {
         let to = change.to.as_ref()?.value();
         let path = change.field.path();
@@ -114,7 +117,8 @@ fn form(request: &Request, shown: &ShownProject, wrong: Option<&AuthorError>) ->
     let pending = pending(&shown.planned.plan, settable);
     let is_per_customer = |name: &str| spec.inputs.get(name).is_some_and(Input::is_per_customer);
     let is_test_first = fields.text("part") == "test";
-    let is_again = fields.has("seen");
+    // The toggle alone is the other form that leads here.
+    let is_again = fields.has("seen") || fields.text("part") == "embedded";
     let title = format!("Edit {} in {}", settable.key, settable.tenant);
     let main = html! {
         div.head { div {
@@ -122,13 +126,13 @@ fn form(request: &Request, shown: &ShownProject, wrong: Option<&AuthorError>) ->
             h1 { (line(&title)) }
             p { "Nothing is written before you have seen the diff." }
         } }
-        @if let Some(error) = wrong { (layout::refusal(&error.to_string(), &error.help())) }
+        (reason::refusal(wrong))
         form.fields method="post" action="/set" data-keep {
             (layout::token(request))
             input type="hidden" name="tenant" value=(settable.tenant);
             input type="hidden" name="key" value=(settable.key);
             input type="hidden" name="seen" value=(seen);
-            input type="hidden" name="part" value=(fields.text("part"));
+            input type="hidden" name="part" value=(if is_test_first { "test" } else { "" });
             input type="hidden" name="back" value=(address::connection(&settable.key));
             @for (name, value) in &pending { input type="hidden" name={ "was." (name) } value=(value); }
             @if is_test_first { (test_inputs(fields, &tests(settable, spec), true)) }
@@ -152,18 +156,14 @@ fn form(request: &Request, shown: &ShownProject, wrong: Option<&AuthorError>) ->
                 (plain(fields, "title", "Title", pending.get("title"), settable.title.as_deref()))
                 (plain(fields, "description", "Description", pending.get("description"), settable.description.as_deref()))
                 label.tick {
-                    input type="checkbox" name="embedded" value="on" checked[if is_again { fields.has("embedded") } else { settable.embedded }];
+                    input type="checkbox" name="embedded" value="on" checked[if is_again { fields.text("embedded") == "on" } else { settable.embedded }];
                     " Use for embedded workflows"
                 }
                 input type="hidden" name="has-embedded" value="1";
             }
             fieldset {
                 legend { "Reason" }
-                div.field {
-                    label for="f-reason" { "Why it differs in " (line(&settable.tenant)) }
-                    input #f-reason type="text" name="reason" value=(fields.text("reason")) aria-describedby="f-reason-help";
-                    p.help #f-reason-help { "Needed where a sync brings the value: the change becomes an override of the sync." }
-                }
+                (reason::field(fields, (&settable.tenant, REASON), wrong, |from| PageAddress::new("/set").with("tenant", from).with("key", &settable.key).text()))
             }
             div.do { a.button href=(address::connection(&settable.key)) { "Cancel" } button.button.main { "Review" } }
         }
@@ -293,7 +293,11 @@ pub(super) fn propose(project: &Project, fields: &FormFields) -> Result<Proposed
 }
 
 /// The new value of an input; `None` if it stays.
-fn changed(input: &SettableInput, was: Option<&str>, typed: Option<&str>) -> Result<Option<Option<Input>>, AuthorError> {
+fn changed(
+    input: &SettableInput,
+    was: Option<&str>,
+    typed: Option<&str>,
+) -> Result<Option<Option<Input>>, AuthorError> {
     let Some(typed) = typed else { return Ok(None) };
     let is_same = typed == was.or(input.present.as_deref()).unwrap_or_default();
     if is_same {

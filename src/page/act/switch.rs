@@ -1,7 +1,7 @@
 //! Moves a step, a data source or all uses of a variable to another connection.
 
 use super::proposed::Proposed;
-use super::review;
+use super::{reason, review};
 use crate::api::ComponentRef;
 use crate::author::designer::{Choices, Missing, Moved, SwitchConnection, switch};
 use crate::author::{AuthorError, Draft};
@@ -16,6 +16,9 @@ use maud::html;
 
 /// The fields that say what moves.
 const MOVED: [&str; 3] = ["step", "data-source", "variable"];
+
+const REASON: &str = "Where a sync brings the integration, all uses of a variable can be switched in one tenant, as an \
+                      override of the sync.";
 
 fn asked(fields: &FormFields) -> SwitchConnection {
     let text = |name: &str| fields.filled(name).map(str::to_string);
@@ -72,6 +75,10 @@ fn dialog(request: &Request, shown: &ShownProject, wrong: Option<&AuthorError>) 
     let back = address::integration(fields.text("integration"), tenant);
     let here = ["tenant", "integration", "input"].iter().chain(&MOVED);
     let here = here.fold(PageAddress::new("/switch"), |address, name| address.with(name, fields.text(name))).text();
+    let at = |tenant: &str| {
+        let address = PageAddress::new("/switch").with("tenant", tenant);
+        ["integration", "input"].iter().chain(&MOVED).fold(address, |at, name| at.with(name, fields.text(name))).text()
+    };
     let component = component.as_ref().map(ComponentRef::typed).unwrap_or_default();
     let add = PageAddress::new("/new").with("tenant", tenant).with("component", &component);
     let add = add.with("type", type_.as_deref().unwrap_or_default()).with("back", &here).text();
@@ -81,7 +88,7 @@ fn dialog(request: &Request, shown: &ShownProject, wrong: Option<&AuthorError>) 
             h1 { "Switch " (line(&what(fields))) }
             p { "Connections of " (line(tenant)) " that fit " (line(step)) "." }
         } div.do { a.button href=(add) { "Create one" } } }
-        @if let Some(error) = wrong { (layout::refusal(&error.to_string(), &error.help())) }
+        (reason::refusal(wrong))
         form.fields method="post" action="/switch" data-keep {
             (layout::token(request))
             input type="hidden" name="tenant" value=(tenant);
@@ -101,11 +108,7 @@ fn dialog(request: &Request, shown: &ShownProject, wrong: Option<&AuthorError>) 
             }
             details open[wrong.is_some()] {
                 summary { "In this tenant only" }
-                div.field {
-                    label for="f-reason" { "Why it differs in " (line(tenant)) }
-                    input #f-reason type="text" name="reason" value=(fields.text("reason")) aria-describedby="f-reason-help";
-                    p.help #f-reason-help { "Where a sync brings the integration, all uses of a variable can be switched in one tenant, as an override of the sync." }
-                }
+                (reason::field(fields, (tenant, REASON), wrong, at))
             }
         }
     };

@@ -60,14 +60,9 @@ fn of_component(request: &Request, shown: &ShownProject, component: &str) -> Rep
         shown.overview.connections.iter().filter(|row| *row.component_name == *component).collect();
     let is_known = !rows.is_empty() || shown.components.contains(component);
     if !is_known {
-        let help = crate::near_miss::near_or_all(component, shown.components.iter().map(String::as_str));
-        return layout::refused(
-            request,
-            404,
-            "No such component",
-            &format!("No tenant has a component {}.", line(component)),
-            &help,
-        );
+        let message = format!("No tenant has a component {}.", line(component));
+        let there = shown.components.iter().map(String::as_str);
+        return layout::unknown(request, (404, "No such component"), &message, component, there);
     }
     let pages = RowPages::of(request, rows.len());
     let main = html! {

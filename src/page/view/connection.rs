@@ -33,14 +33,8 @@ pub(in crate::page) fn show(request: &Request, shown: &ShownProject) -> Reply {
     let row = shown.overview.connections.iter().find(|row| *row.key == *key);
     if !fields.is_anywhere() && row.is_none() {
         let keys = shown.overview.connections.iter().map(|row| &*row.key);
-        let help = crate::near_miss::near_or_all(key, keys);
-        return layout::refused(
-            request,
-            404,
-            "No such connection",
-            &format!("No tenant that could be read has a connection {}.", line(key)),
-            &help,
-        );
+        let message = format!("No tenant that could be read has a connection {}.", line(key));
+        return layout::unknown(request, (404, "No such connection"), &message, key, keys);
     }
     let component = row.map_or("", |row| &*row.component);
     let name = row.map_or("", |row| &*row.component_name);
@@ -78,6 +72,11 @@ fn users(fields: &ConnectionFields) -> Markup {
     }
 }
 
+/// The state in a tenant, beside its mark.
+fn words(tenant: &ConnectionInTenant) -> String {
+    line(if tenant.cell.say.is_empty() { tenant.cell.state.word() } else { &tenant.cell.say })
+}
+
 /// What one tenant can do with the connection.
 fn head(request: &Request, shown: &ShownProject, tenant: &ConnectionInTenant, key: &str) -> Markup {
     let query = |path: &'static str| PageAddress::new(path).with("tenant", &tenant.tenant).with("key", key);
@@ -90,7 +89,7 @@ fn head(request: &Request, shown: &ShownProject, tenant: &ConnectionInTenant, ke
     let has_manifests = shown.planned.world.tenants.get(&tenant.tenant).is_some_and(|view| view.spec.has_manifests());
     html! {
         b { (line(&tenant.tenant)) }
-        span.state { (mark(tenant.cell.state)) " " (line(if tenant.cell.say.is_empty() { tenant.cell.state.word() } else { &tenant.cell.say })) }
+        span.state { (mark(tenant.cell.state)) " " (words(tenant)) }
         @if tenant.is_there && has_manifests {
             div.then {
                 a href=(query("/set").text()) aria-label={ "Edit in " (line(&tenant.tenant)) } { "Edit" }
@@ -143,11 +142,7 @@ fn places(shown: &ShownProject, fields: &ConnectionFields) -> Places {
 fn table(request: &Request, shown: &ShownProject, fields: &ConnectionFields, key: &str) -> Markup {
     let places = places(shown, fields);
     let all = request.fields.text("show") == "all";
-    let differs = |row: &FieldRow| {
-        let first = row.cells.iter().find(|cell| cell.value.is_there()).map(|cell| &cell.value);
-        row.cells.iter().any(|cell| cell.state.is_open() || cell.value.is_there() && Some(&cell.value) != first)
-    };
-    let different = fields.rows.iter().filter(|row| differs(row)).count();
+    let different = fields.rows.iter().filter(|row| fields.differs(row)).count();
     let is_all = all || different == 0;
     let to = |show: &str| PageAddress::new("/connection").with("key", key).with("show", show).text();
     let parts = [
@@ -169,7 +164,7 @@ fn table(request: &Request, shown: &ShownProject, fields: &ConnectionFields, key
                     colgroup { col.c-field; col span=(fields.tenants.len().max(1)); }
                     thead { tr { th scope="col" { "Field" } @for tenant in &fields.tenants { th scope="col" #{ "t-" (tenant.tenant) } { (head(request, shown, tenant, key)) } } } }
                     @for (group, title) in parts {
-                        @let rows: Vec<(usize, &FieldRow)> = fields.rows.iter().enumerate().filter(|(_, row)| row.group == group && (is_all || differs(row))).collect();
+                        @let rows: Vec<(usize, &FieldRow)> = fields.rows.iter().enumerate().filter(|(_, row)| row.group == group && (is_all || fields.differs(row))).collect();
                         @if !rows.is_empty() {
                             tbody {
                                 @if let Some(title) = title { tr.part { th scope="rowgroup" colspan=(fields.tenants.len() + 1) { (title) } } }
@@ -314,20 +309,26 @@ fn day(seconds: i64) -> String {
     jiff::Timestamp::from_second(seconds).map(|at| at.strftime("%Y-%m-%d").to_string()).unwrap_or_default()
 }
 
-/// What the plan says of it.
+/// What the plan says of it: of each tenant in which something is open, and then of others.
 fn remarks(fields: &ConnectionFields) -> Markup {
-    let all: Vec<_> = fields
-        .tenants
-        .iter()
-        .filter(|tenant| !tenant.remarks.is_empty() || !tenant.lacks.is_empty() || tenant.unknown.is_some())
-        .collect();
+    let has_remarks = |tenant: &&ConnectionInTenant| {
+        !tenant.remarks.is_empty() || !tenant.lacks.is_empty() || tenant.unknown.is_some()
+    };
+    let (open, others): (Vec<_>, Vec<_>) = fields.tenants.iter().partition(|tenant| !tenant.cell.state.is_quiet());
     html! {
-        @if !all.is_empty() {
-            section aria-labelledby="h-remarks" {
-                h2 #h-remarks { "What is open" }
-                @for tenant in all {
+        (remarks_of("h-open", "What is open", &open))
+        (remarks_of("h-notes", "Notes", &others.into_iter().filter(has_remarks).collect::<Vec<_>>()))
+    }
+}
+
+fn remarks_of(id: &str, title: &str, tenants: &[&ConnectionInTenant]) -> Markup {
+    html! {
+        @if !tenants.is_empty() {
+            section aria-labelledby=(id) {
+                h2 #(id) { (title) " " span.count { (tenants.len()) } }
+                @for tenant in tenants {
                     div.step {
-                        b { (line(&tenant.tenant)) }
+                        p { b { (line(&tenant.tenant)) } @if !tenant.cell.state.is_quiet() { " " (mark(tenant.cell.state)) " " (words(tenant)) } }
                         @if let Some(why) = &tenant.unknown { p { "Not all that is declared for it is known: " (text(why)) ". " a href="/problems" { "See problems" } } }
                         @if !tenant.lacks.is_empty() { p { "It lacks " (line(&tenant.lacks.join(", "))) } }
                         @for remark in &tenant.remarks {

@@ -53,15 +53,8 @@ pub(in crate::page) fn show(request: &Request, shown: &ShownProject) -> Reply {
     let Some(tenant) = holding.iter().copied().find(|one| *one == asked).or(holding.first().copied()) else {
         let names =
             world.tenants.values().filter_map(|view| view.live.inventory()).flat_map(|read| read.integrations.keys());
-        let names: BTreeSet<&str> = names.map(String::as_str).collect();
-        let help = crate::near_miss::near_or_all(name, names);
-        return layout::refused(
-            request,
-            404,
-            "No such integration",
-            &format!("No tenant that could be read has an integration {}.", line(name)),
-            &help,
-        );
+        let message = format!("No tenant that could be read has an integration {}.", line(name));
+        return layout::unknown(request, (404, "No such integration"), &message, name, names.map(String::as_str));
     };
     let is_elsewhere = !asked.is_empty() && tenant != asked;
     let title = live(tenant).and_then(|read| read.integrations.get(name)).and_then(|one| one.spec.title.clone());
@@ -214,7 +207,7 @@ fn tree(shown: &ShownProject, name: &str, tenant: &str, rows: &[BindingRow]) -> 
                 },
                 Err(error) => {
                     (uses(shown, name, tenant, rows))
-                    details data-key="why" { summary { "It cannot be edited in this tenant" } p { (text(&error.to_string())) } (layout::steps(&error.help())) }
+                    details data-key="why" { summary { "It cannot be edited in this tenant" } p { (text(&error.to_string())) } (layout::edit_help(&error)) }
                 },
             }
             @if rows.iter().any(|row| row.stable_key.is_some()) {

@@ -18,14 +18,9 @@ pub(in crate::page) fn show(request: &Request, shown: &ShownProject) -> Reply {
     let (name, from, to) = (request.fields.text("name"), request.fields.text("from"), request.fields.text("to"));
     for tenant in [from, to] {
         if !shown.project.tenants.contains_key(tenant) {
-            let help = crate::near_miss::near_or_all(tenant, shown.project.tenants.keys().map(String::as_str));
-            return layout::refused(
-                request,
-                404,
-                "No such tenant",
-                &format!("There is no tenant {}.", line(tenant)),
-                &help,
-            );
+            let message = format!("There is no tenant {}.", line(tenant));
+            let there = shown.project.tenants.keys().map(String::as_str);
+            return layout::unknown(request, (404, "No such tenant"), &message, tenant, there);
         }
     }
     if from == to {
@@ -40,9 +35,9 @@ pub(in crate::page) fn show(request: &Request, shown: &ShownProject) -> Reply {
         && read.unparsed.is_empty()
         && !read.invalid.keys().any(|id| id.kind == Kind::Integration && id.name == name)
     {
-        let help = crate::near_miss::near_or_all(name, read.integrations.keys().map(String::as_str));
         let message = format!("{} has no integration {}.", line(from), line(name));
-        return layout::refused(request, 404, "No such integration", &message, &help);
+        let there = read.integrations.keys().map(String::as_str);
+        return layout::unknown(request, (404, "No such integration"), &message, name, there);
     }
     // The sync that brings it, with its overrides; an ad-hoc sync where there is none.
     let brings = shown.project.syncs.iter().find_map(|sync| match &sync.writer {
