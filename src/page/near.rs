@@ -10,18 +10,15 @@ use maud::{Markup, html};
 pub(super) fn did_you_mean<S: AsRef<str>>(request: &Request, given: &str, near: &[S]) -> Option<Markup> {
     let fields = &request.fields;
     let given = given.trim();
-    if near.is_empty() || fields.has("token") {
+    if near.is_empty() || given.is_empty() || fields.has("token") {
         return None;
     }
-    // `Connection/NAME` names an object by its kind, too.
-    let before = |value: &str| {
-        value.trim().strip_suffix(given).filter(|kind| kind.is_empty() || kind.ends_with('/')).map(str::to_string)
-    };
-    let (wrong, kind) = fields.iter().find_map(|(field, value)| Some((field, before(value)?)))?;
+    let (wrong, (before, after)) =
+        fields.iter().find_map(|(field, value)| Some((field, around(value.trim(), given)?)))?;
     let to = |name: &str| {
         let address = PageAddress::new(request.uri.path().to_string());
         let address = fields.iter().fold(address, |address, (field, value)| match field == wrong {
-            true => address.with(field, &format!("{kind}{name}")),
+            true => address.with(field, &format!("{before}{name}{after}")),
             false => address.with(field, value),
         });
         address.text()
@@ -36,4 +33,28 @@ pub(super) fn did_you_mean<S: AsRef<str>>(request: &Request, given: &str, near: 
             "?"
         }
     })
+}
+
+/// What stands before and after a name in a value: the name alone, or a kind or a name of `KIND/NAME`.
+fn around<'v>(value: &'v str, name: &str) -> Option<(&'v str, &'v str)> {
+    if value == name {
+        return Some(("", ""));
+    }
+    let kind = value.strip_suffix(name).filter(|kind| kind.ends_with('/'));
+    let rest = value.strip_prefix(name).filter(|rest| rest.starts_with('/'));
+    kind.map(|kind| (kind, "")).or(rest.map(|rest| ("", rest)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::around;
+
+    #[test]
+    fn a_name_is_found_alone_and_in_an_object() {
+        assert_eq!(around("crn", "crn"), Some(("", "")));
+        assert_eq!(around("Connection/crn", "crn"), Some(("Connection/", "")));
+        assert_eq!(around("Conection/crm", "Conection"), Some(("", "/crm")));
+        assert_eq!(around("my-crn", "crn"), None);
+        assert_eq!(around("crn-2", "crn"), None);
+    }
 }

@@ -244,7 +244,7 @@ fn drift_is_kept_for_a_reason() {
     let (shown, browser) = ExamplePage::opened(Settings::default());
     browser.click("link", "Open: slack-bot");
     browser.click("link", "Keep");
-    browser.fill("Why the tenant differs", "the bot there greets people by name");
+    browser.fill("Why it differs in eu-prod", "the bot there greets people by name");
     browser.click("button", "Review");
     browser.wait_for_text("Nothing is written yet.");
     browser.click_on("role=button[name=/^Write /]");

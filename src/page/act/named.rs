@@ -19,10 +19,10 @@ pub(super) fn named(
     let (tenant, found) = author::tenant(project, fields.text("tenant"))?;
     let kinds = [Kind::Connection, Kind::Integration, Kind::Component];
     let (kind, name) = fields.text("object").split_once('/').unwrap_or_default();
-    let kind = kinds
-        .into_iter()
-        .find(|one| one.as_str() == kind)
-        .ok_or_else(|| AuthorError::unknown("kind", fields.text("object"), kinds.map(Kind::as_str)))?;
+    let kind = kinds.into_iter().find(|one| one.as_str() == kind).ok_or_else(|| {
+        let given = if kind.is_empty() { fields.text("object") } else { kind };
+        AuthorError::unknown("kind", given, kinds.map(Kind::as_str))
+    })?;
     let object = ObjectId::new(kind, name);
     if let Ok(live) = &found.live
         && live.inventory.get(&object).is_none()

@@ -118,7 +118,7 @@ fn form(request: &Request, shown: &ShownProject, wrong: Option<&AuthorError>) ->
     let is_per_customer = |name: &str| spec.inputs.get(name).is_some_and(Input::is_per_customer);
     let is_test_first = fields.text("part") == "test";
     // The toggle alone is the other form that leads here.
-    let is_again = fields.has("seen") || fields.text("part") == "embedded";
+    let is_again = fields.has("seen") || fields.has("embedded");
     let title = format!("Edit {} in {}", settable.key, settable.tenant);
     let main = html! {
         div.head { div {

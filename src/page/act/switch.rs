@@ -73,12 +73,11 @@ fn dialog(request: &Request, shown: &ShownProject, wrong: Option<&AuthorError>) 
     };
     let Choices { what: step, tenant, connections, bound, component, type_, .. } = &choices;
     let back = address::integration(fields.text("integration"), tenant);
-    let here = ["tenant", "integration", "input"].iter().chain(&MOVED);
-    let here = here.fold(PageAddress::new("/switch"), |address, name| address.with(name, fields.text(name))).text();
     let at = |tenant: &str| {
         let address = PageAddress::new("/switch").with("tenant", tenant);
         ["integration", "input"].iter().chain(&MOVED).fold(address, |at, name| at.with(name, fields.text(name))).text()
     };
+    let here = at(tenant);
     let component = component.as_ref().map(ComponentRef::typed).unwrap_or_default();
     let add = PageAddress::new("/new").with("tenant", tenant).with("component", &component);
     let add = add.with("type", type_.as_deref().unwrap_or_default()).with("back", &here).text();
