@@ -627,10 +627,89 @@ fn what_is_live_in_a_suspended_tenant_is_not_edited() {
     let form = form(&served, WAREHOUSE, "/set").with("in.port", "6432");
     let words = served.submit(&form).words();
     assert!(words.contains("us-prod is suspended: its folder is its location"), "{words}");
-    assert!(words.contains("stablekey resume us-prod"), "{words}");
+    assert!(words.contains("stablekey resume us-prod") && words.contains("Resume us-prod in Syncs"), "{words}");
     let moves = served.get("/switch?tenant=us-prod&integration=lead-router&variable=Salesforce+Connection");
     let choice = moves.form("/switch").unwrap();
     let answer = served.submit(&choice.clone().with("to", &choice.buttons[0].1));
     assert!(answer.form("/write").is_none(), "{}", answer.words());
+    assert!(files(root.path()) == before);
+}
+
+/// Who needs a connection for a step makes it, and goes on at the step.
+#[test]
+fn a_connection_that_is_made_for_a_step_leads_back_to_it() {
+    let root = example("us-eu");
+    let served = Served::open(root.path());
+    let step = "/switch?tenant=us-prod&integration=lead-router&variable=Salesforce+Connection";
+    let mut next = served.get(step).links().into_iter().find(|link| link.starts_with("/new?")).unwrap();
+    let mut found = None;
+    for _ in 0..8 {
+        assert!(next.contains("back=%2Fswitch"), "{next}");
+        let page = served.get(&next);
+        found = page.form("/new").filter(|form| form.is_post);
+        if found.is_some() {
+            break;
+        }
+        let links: Vec<String> = page.links().into_iter().filter(|link| link.starts_with("/new?")).collect();
+        let choice = ["credentials=OrganizationGlobal", "own-key=1"]
+            .into_iter()
+            .find_map(|wanted| links.iter().find(|link| link.contains(wanted) && !next.contains(wanted)));
+        next = choice.or(links.last()).unwrap_or_else(|| panic!("no choice: {}", page.words())).clone();
+    }
+    let form = found.unwrap_or_else(|| panic!("no form at {next}"));
+    let fields = [
+        ("in.authorizeUrl", "https://login.example/a"),
+        ("in.tokenUrl", "https://login.example/t"),
+        ("in.scopes", "api"),
+        ("in.clientId", "two"),
+        ("in.instanceUrl", "https://i.example"),
+        ("in.clientSecret", "salesforce-app/two"),
+        ("key", "salesforce-two"),
+        ("title", "Second"),
+    ];
+    let review = served.submit(&fields.iter().fold(form, |form, (name, value)| form.with(name, value)));
+    let write = review.form("/write").unwrap_or_else(|| panic!("{}", review.words()));
+    let written = served.submit(&write);
+    assert_eq!((written.status, written.header("location")), (303, Some(step)), "{}", written.words());
+    assert!(served.get(step).words().contains("salesforce-two"));
+}
+
+#[test]
+fn an_edit_without_its_reason_asks_for_it_beside_the_field() {
+    let root = example("us-eu");
+    let served = Served::open(root.path());
+    let before = files(root.path());
+    let asks = |answer: &Answer, edit: &str| {
+        let words = answer.words();
+        assert_eq!(answer.status, 200, "{words}");
+        assert!(answer.body.contains("aria-invalid=\"true\"") && words.contains("Give a reason: "), "{words}");
+        assert!(!answer.body.contains("class=\"command\""), "{words}");
+        assert!(answer.links().iter().any(|link| link == edit), "{edit}: {:?}", answer.links());
+        assert_eq!(served.get(edit).status, 200, "{edit}");
+    };
+    // A value: what was typed stays.
+    let address = "/set?tenant=eu-prod&key=warehouse";
+    let answer = served.submit(&form(&served, address, "/set").with("in.port", "6432"));
+    asks(&answer, "/set?tenant=us-prod&key=warehouse");
+    let again = answer.form("/set").unwrap();
+    assert!(again.fields.contains(&("in.port".to_string(), "6432".to_string())), "{again:?}");
+    let review = served.submit(&again.with("reason", "a pool stands before it"));
+    assert!(review.form("/write").is_some(), "{}", review.words());
+    // The toggle: the form has it as it was wanted.
+    let toggle = [("tenant", "eu-prod"), ("key", "warehouse"), ("part", "embedded"), ("embedded", "on")];
+    let answer = served.post("/set", &toggle);
+    asks(&answer, "/set?tenant=us-prod&key=warehouse");
+    let again = answer.form("/set").unwrap();
+    assert!(again.fields.contains(&("embedded".to_string(), "on".to_string())), "{again:?}");
+    let review = served.submit(&again.with("reason", "sold there"));
+    assert!(review.form("/write").is_some(), "{}", review.words());
+    // A live value that is kept.
+    let keep = [("tenant", "eu-prod"), ("object", "Connection/slack-bot"), ("field", "inputs.scopes")];
+    asks(&served.post("/keep", &keep), "/set?tenant=us-prod&key=slack-bot");
+    // A switch in one tenant.
+    let address = "/switch?tenant=eu-prod&integration=support-digest&variable=Zendesk";
+    let answer = served.submit(&form(&served, address, "/switch").with("to", "zendesk-oauth-eu"));
+    asks(&answer, "/switch?tenant=us-prod&integration=support-digest&variable=Zendesk");
+    assert!(answer.body.contains("<details open>"), "{}", answer.words());
     assert!(files(root.path()) == before);
 }

@@ -3,7 +3,7 @@
 use super::client::{Answer, unescaped};
 use super::fixtures::{add, many};
 use super::served::{Served, typed_into};
-use stablekey_testing::cli::example;
+use stablekey_testing::cli::{example, run, said};
 
 /// The names of the rows of a matrix, in order.
 fn rows(answer: &Answer) -> Vec<String> {
@@ -301,4 +301,82 @@ fn texts_of_addresses_and_forms_are_shown_as_text() {
     let page = served.get("/set?tenant=us-prod&key=warehouse");
     let form = page.form("/set").unwrap();
     assert!(form.fields.contains(&("title".to_string(), ODD[1].to_string())), "{form:?}");
+}
+
+/// What is counted above the rows in sync everywhere, and the rows below it.
+fn quiet(page: &Answer) -> Option<(usize, usize)> {
+    let rest = page.body.split("In sync everywhere <span class=\"count\">").nth(1)?;
+    let rows = rest.split("</tbody>").next()?.matches("<th scope=\"row\">").count();
+    Some((rest.split('<').next()?.parse().ok()?, rows))
+}
+
+#[test]
+fn what_is_in_sync_everywhere_is_counted_as_listed() {
+    let root = example("us-eu");
+    let other = std::fs::read_to_string(root.path().join("dev/connections/slack-bot.yaml")).unwrap();
+    add(root.path(), "dev/connections/slack-spare.yaml", &other.replace("slack-bot", "slack-spare"));
+    let served = Served::open(root.path());
+    let all = quiet(&served.get("/")).unwrap();
+    assert_eq!(all.0, all.1);
+    assert_eq!(quiet(&served.get("/components?component=slack")), Some((1, 1)));
+    assert_eq!(quiet(&served.get("/?q=slack")), Some((1, 1)));
+    assert!(all.0 > 1, "{all:?}");
+    // The static file counts the same.
+    let html = said(&run(root.path(), &["status", "-o", "html"]));
+    let part = html.split("<h2>Connections</h2>").nth(1).unwrap();
+    let part = part.split("</section>").next().unwrap();
+    assert!(part.contains(&format!("{} in sync everywhere", all.0)), "{part}");
+    assert!(part.contains(&format!("In sync: {}. ", all.0)), "{part}");
+}
+
+#[test]
+fn what_is_open_is_counted_as_listed() {
+    let root = example("us-eu");
+    let served = Served::open(root.path());
+    for key in rows(&served.get("/")) {
+        let words = served.get(&format!("/connection?key={key}")).words();
+        let (before, _) = words.split_once(" tenants open").unwrap_or_else(|| panic!("{key}: {words}"));
+        let open = before.rsplit_once(" of ").unwrap().0.rsplit(' ').next().unwrap();
+        let listed = words.split_once("What is open ").map_or("0", |(_, rest)| rest.split(' ').next().unwrap());
+        assert_eq!(open, listed, "{key}: {words}");
+    }
+    // Below a tenant stands what is counted, for who hovers and for who hears it.
+    let page = served.get("/");
+    let column = page.body.split("href=\"/?tenant=eu-prod\"").nth(1).unwrap().split("</a>").next().unwrap();
+    assert!(column.contains(" open: ") && column.contains("title=\""), "{column}");
+}
+
+#[test]
+fn each_entry_of_the_plan_has_a_key_of_its_own() {
+    let root = example("us-eu");
+    let served = Served::open(root.path());
+    let page = served.get("/plan");
+    let keys: Vec<&str> = page.body.split("data-key=\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
+    let distinct: std::collections::BTreeSet<&&str> = keys.iter().collect();
+    assert_eq!(keys.len(), distinct.len(), "{keys:?}");
+    let of_one = keys.iter().filter(|key| key.starts_with("eu-prod Connection/salesforce-oauth "));
+    assert!(of_one.count() > 1, "{keys:?}");
+    assert_eq!(keys.len(), page.body.matches("<details").count(), "the script finds all of them again");
+}
+
+#[test]
+fn the_name_that_is_meant_is_a_link() {
+    let root = example("us-eu");
+    let served = Served::open(root.path());
+    for (wrong, right) in [
+        ("/connection?key=warehous&show=all", "/connection?key=warehouse&show=all"),
+        ("/components?component=slak", "/components?component=slack"),
+        ("/?tenant=eu-prd&q=a", "/?tenant=eu-prod&q=a"),
+        ("/set?tenant=us-prod&key=warehous", "/set?tenant=us-prod&key=warehouse"),
+        ("/revert?tenant=eu-prod&object=Connection/warehose", "/revert?tenant=eu-prod&object=Connection%2Fwarehouse"),
+        ("/what-if?name=lead-routr&from=us-prod&to=eu-prod", "/what-if?name=lead-router&from=us-prod&to=eu-prod"),
+    ] {
+        let page = served.get(wrong);
+        assert_eq!(page.status, 404, "{wrong}");
+        assert!(page.links().iter().any(|link| link == right), "{wrong}: {:?}", page.links());
+        assert_ne!(served.get(right).status, 404, "{right}");
+    }
+    // Of several names that are far away all are listed.
+    let page = served.get("/plan?tenant=asia");
+    assert!(page.words().contains("there are dev, eu-prod, us-prod"), "{}", page.words());
 }

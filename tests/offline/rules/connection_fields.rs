@@ -220,3 +220,23 @@ fn what_a_writer_takes_out_is_shown_as_removed() {
     let suspended = w.tenant("prod", |t| t.suspended());
     assert_eq!(shown(cell(&fields(&suspended), "prod", "title")), "waits: CRM → none, by source");
 }
+
+#[test]
+fn a_field_that_one_tenant_lacks_differs() {
+    let differing = |given: &Given| {
+        let fields = fields(given);
+        let rows = fields.rows.iter().filter(|row| fields.differs(row));
+        rows.map(|row| row.label()).collect::<Vec<String>>()
+    };
+    let crm = |t: GivenTenant| t.connection("crm", "a/b").title("CRM").input("host", "x");
+    let same = world().tenant("dev", crm).tenant("prod", crm);
+    assert!(differing(&same).is_empty(), "{:?}", differing(&same));
+    // Whichever tenant comes first.
+    let less = |t: GivenTenant| t.connection("crm", "a/b").title("CRM");
+    for given in [world().tenant("dev", crm).tenant("prod", less), world().tenant("dev", less).tenant("prod", crm)] {
+        assert_eq!(differing(&given), ["host"]);
+    }
+    // A tenant without the connection lacks no field of it, and an absent toggle is off.
+    let alone = world().tenant("dev", crm).tenant("prod", |t| t);
+    assert!(differing(&alone).is_empty(), "{:?}", differing(&alone));
+}

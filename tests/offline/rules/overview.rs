@@ -51,6 +51,7 @@ fn what_is_carried_out_is_in_sync_everywhere() {
     assert_eq!(integration(&before, "lead"), ["in sync", "to create create"]);
     assert_eq!(before.tenants[1].states.open(), 2);
     assert_eq!(before.tenants[1].words(), "2 open");
+    assert_eq!(before.tenants[1].long_words(), "2 open: 1 connection and 1 integration");
     let after = overview(&mirrored().applied());
     assert_eq!(key(&after, "crm"), ["in sync", "in sync"]);
     assert_eq!(integration(&after, "lead"), ["in sync", "in sync"]);
@@ -60,6 +61,7 @@ fn what_is_carried_out_is_in_sync_everywhere() {
     assert_eq!(after.counts.integrations.by_state.of(OverviewState::InSync), 1);
     assert!(after.attention.is_empty(), "{:?}", after.attention);
     assert_eq!(after.tenants[1].words(), "in sync");
+    assert_eq!(after.tenants[1].long_words(), "in sync");
 }
 
 #[test]
@@ -78,6 +80,9 @@ fn rows_are_worst_first_and_what_is_in_sync_is_last() {
     assert_eq!(row(&overview.connections, "gone").used_by, 1);
     let counts = overview.counts.keys;
     assert_eq!((counts.total, counts.in_sync_everywhere, counts.by_state.of(OverviewState::Absent)), (4, 2, 2));
+    let listed: Vec<_> = counts.listed().collect();
+    assert_eq!(listed.last(), Some(&(OverviewState::InSync, 2)), "{listed:?}");
+    assert!(listed.iter().all(|(state, _)| *state != OverviewState::Absent), "{listed:?}");
 }
 
 #[test]
