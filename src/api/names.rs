@@ -39,7 +39,8 @@ pub fn is_stable_key(text: &str) -> bool {
 /// The name of the Connection with this stable key: lower case, `_` as `-`.
 pub fn of_stable_key(key: &str) -> String {
     let mut name = key.to_ascii_lowercase().replace('_', "-");
-    name.truncate(MAX);
+    // A key that is none may have any characters.
+    name.truncate((0..=MAX).rev().find(|end| name.is_char_boundary(*end)).unwrap_or(0));
     name
 }
 

@@ -157,7 +157,7 @@ fn notices(request: &Request) -> Markup {
         @if !unwatched_tenants.is_empty() {
             div.notice.warn {
                 @for one in unwatched_tenants { (unnoticed(one)) }
-                p { "Until then they are read every minute, and by this button:" }
+                p { "Until changes are noticed, tenants are read every minute, and by this button:" }
                 (read_again(request))
             }
         }
@@ -166,12 +166,14 @@ fn notices(request: &Request) -> Markup {
 
 /// That changes of a tenant are not noticed, and what to do.
 fn unnoticed(one: &UnwatchedTenant) -> Markup {
-    let UnwatchedTenant { tenant, context, namespace, why } = one;
+    let UnwatchedTenant { tenant, context, namespace, why, is_forbidden } = one;
     let flag = context.iter().map(|context| format!(" --context {}", quoted(context))).collect::<String>();
     html! {
         p { "Changes of " b { (line(tenant)) } " (" @if let Some(context) = context { "context " (line(context)) ", " } "namespace " (line(namespace)) ") are not noticed: " (text(why)) }
-        p { "Your account needs the verbs list and watch there. This says whether it has them:" }
-        pre.command { "kubectl auth can-i watch connections.stablekey.dev" (line(&flag)) " -n " (line(namespace)) }
+        @if *is_forbidden {
+            p { "Your account needs the verbs list and watch there. This says whether it has them:" }
+            pre.command { "kubectl auth can-i watch connections.stablekey.dev" (line(&flag)) " -n " (line(namespace)) }
+        }
     }
 }
 

@@ -77,7 +77,8 @@ fn pending(plan: &Plan, settable: &Settable) -> BTreeMap<String, String> {
             && action.change.object.kind == Kind::Connection
             && action.change.object.name == name
     });
-    let shown = |input: &str| settable.inputs.iter().any(|one| one.name == input && !one.is_secret && !one.hides_literal);
+    let shown =
+        |input: &str| settable.inputs.iter().any(|one| one.name == input && !one.is_secret && !one.hides_literal);
     let of = |change: &FieldChange| {
         let to = change.to.as_ref()?.value();
         let path = change.field.path();
@@ -293,7 +294,11 @@ pub(super) fn propose(project: &Project, fields: &FormFields) -> Result<Proposed
 }
 
 /// The new value of an input; `None` if it stays.
-fn changed(input: &SettableInput, was: Option<&str>, typed: Option<&str>) -> Result<Option<Option<Input>>, AuthorError> {
+fn changed(
+    input: &SettableInput,
+    was: Option<&str>,
+    typed: Option<&str>,
+) -> Result<Option<Option<Input>>, AuthorError> {
     let Some(typed) = typed else { return Ok(None) };
     let is_same = typed == was.or(input.present.as_deref()).unwrap_or_default();
     if is_same {

@@ -97,7 +97,11 @@ fn entries<'p>(plan: &'p Plan, target: &'p Target) -> Vec<Entered<'p>> {
     let mut all: Vec<Entered<'p>> = plan.findings.iter().filter(here).map(Entered::Finding).collect();
     let is_shown = |note: &&Note| !matches!(note, Note::Manual { .. } | Note::Overridden { .. });
     all.extend(target.notes.iter().filter(is_shown).map(Entered::Note));
-    let of_action = if target.suspended { Entered::Waiting } else { Entered::Action };
+    let held = plan.held();
+    let of_action = |action: &'p Action| match held.contains(action.id.as_str()) {
+        true => Entered::Waiting(action),
+        false => Entered::Action(action),
+    };
     all.extend(target.actions.iter().map(of_action));
     all.extend(target.waiting.iter().map(Entered::Waiting));
     // The order of execution stays within a state.
