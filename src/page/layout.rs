@@ -140,6 +140,7 @@ fn notices(request: &Request) -> Markup {
             div.notice.bad role="alert" {
                 p { b { (what) } (text(&failure.message)) }
                 (steps(&failure.help))
+                (read_again(request))
                 @if shown.is_some() || hub.is_some() {
                     p.dim { "What was read before" @if let Some(at) = read_at { ", at " (time(*at)) "," } " is shown. What was in sync then is unknown now." }
                 }

@@ -20,6 +20,9 @@ use std::time::{Duration, Instant};
 /// clusters whose watch is lost.
 const POLL: Duration = Duration::from_secs(60);
 
+/// How often it is looked whether a folder is another one.
+const LOOK: Duration = Duration::from_secs(2);
+
 /// Starts the thread. It ends with the desk.
 pub(super) fn start(desk: &Arc<PageDesk>, folder: &Arc<PageFolder>) -> thread::JoinHandle<()> {
     let (desk, folder) = (Arc::clone(desk), Arc::clone(folder));
@@ -37,9 +40,11 @@ fn run(desk: &Arc<PageDesk>, folder: &Arc<PageFolder>) {
     let mut poll: Option<(ReadScope, Instant)> = None;
     loop {
         let rest = poll.map(|(_, at)| at.saturating_duration_since(Instant::now()));
-        let (scope, asked) = match desk.wait_until_wanted(rest) {
+        let (scope, asked) = match desk.wait_until_wanted(Some(rest.unwrap_or(LOOK).min(LOOK))) {
             DeskWake::Reading(scope, asked) => (scope, asked),
-            DeskWake::Nothing(asked) => (ReadScope::Watched, asked),
+            DeskWake::Nothing(asked) if watch.is_replaced() => (ReadScope::Files, asked),
+            DeskWake::Nothing(asked) if poll.is_some_and(|(_, at)| at <= Instant::now()) => (ReadScope::Watched, asked),
+            DeskWake::Nothing(_) => continue,
             DeskWake::End => break,
         };
         number += 1;
@@ -59,6 +64,9 @@ fn run(desk: &Arc<PageDesk>, folder: &Arc<PageFolder>) {
         });
         let read = read.map_err(|failure| (failure, before.as_ref().map(|before| before.stale())));
         drop(before);
+        if read.is_err() {
+            watch.follow_again();
+        }
         if let Ok(shown) = &read {
             watch.follow(&folders(&folder.root, &shown.project));
             clusters.follow(&shown.project);

@@ -6,7 +6,7 @@ use crate::engine::check::missing_inputs;
 use crate::engine::model::code::{Code, Severity};
 use crate::engine::model::field::Field;
 use crate::engine::model::finding::Finding;
-use crate::engine::model::inventory::{Inventory, Ready, Supply, Sync, TenantView, World};
+use crate::engine::model::inventory::{Inventory, Ready, Supply, Sync, TenantView, View, World};
 use crate::engine::model::item::{Item, ObjectId};
 use crate::engine::model::opt_in::Expiry;
 use crate::engine::model::plan::{Action, ActionKind, FieldChange, Note, Op, Plan, Target};
@@ -550,12 +550,34 @@ pub(super) fn needed<'a>(
             let Some(key) = key else { continue };
             let asker = Asker { writers: Some(&writers), ..Asker::default() };
             let is_missing = matches!(resolve_key(key, inventory, replacements, asker).binding, Binding::Missing);
-            if is_missing && !states.creates(key) {
+            if is_missing && !states.creates(key) && !may_bring(world, sync, key) {
                 keys.push(key);
             }
         }
     }
     keys
+}
+
+/// Whether a connection that a sync did not bring may be in what was not read of its source.
+pub(super) fn may_bring(world: &World, sync: &Sync, key: &str) -> bool {
+    let id = ObjectId::new(Kind::Connection, names::of_stable_key(key));
+    let (mut next, mut seen): (Vec<&Sync>, BTreeSet<&str>) = (vec![sync], BTreeSet::new());
+    while let Some(sync) = next.pop() {
+        let from = sync.spec.from.as_str();
+        if sync.spec.connection_mode() == ConnectionMode::Match || !seen.insert(from) {
+            continue;
+        }
+        let Some(tenant) = world.tenants.get(from) else { return true };
+        let views = [Some(&tenant.live), tenant.source.as_ref()].into_iter().flatten();
+        let is_unread = |read: &View| {
+            read.inventory().is_none_or(|read| !read.unparsed.is_empty() || read.invalid.contains_key(&id))
+        };
+        if views.into_iter().any(is_unread) {
+            return true;
+        }
+        next.extend(world.syncs.iter().filter(|sync| sync.spec.goes_to(from)));
+    }
+    false
 }
 
 /// The stable key that a variable means after the plan, or live.
