@@ -112,6 +112,13 @@ pub fn is_object_name(text: &str) -> bool {
 mod tests {
     use super::*;
 
+    /// Whoever asks may name anything.
+    #[test]
+    fn a_key_of_other_letters_is_cut_between_two() {
+        assert_eq!(of_stable_key(&"é".repeat(40)).chars().count(), 31);
+        assert_eq!(of_stable_key(&"a".repeat(80)).len(), MAX);
+    }
+
     #[test]
     fn stable_keys_are_those_of_the_model() {
         for good in ["a", "A_b-9", "salesforce-oauth", &"k".repeat(63)] {
