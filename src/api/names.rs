@@ -39,7 +39,8 @@ pub fn is_stable_key(text: &str) -> bool {
 /// The name of the Connection with this stable key: lower case, `_` as `-`.
 pub fn of_stable_key(key: &str) -> String {
     let mut name = key.to_ascii_lowercase().replace('_', "-");
-    name.truncate(MAX);
+    // A key that is none may have any characters.
+    name.truncate((0..=MAX).rev().find(|end| name.is_char_boundary(*end)).unwrap_or(0));
     name
 }
 
@@ -110,6 +111,13 @@ pub fn is_object_name(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Whoever asks may name anything.
+    #[test]
+    fn a_key_of_other_letters_is_cut_between_two() {
+        assert_eq!(of_stable_key(&"é".repeat(40)).chars().count(), 31);
+        assert_eq!(of_stable_key(&"a".repeat(80)).len(), MAX);
+    }
 
     #[test]
     fn stable_keys_are_those_of_the_model() {

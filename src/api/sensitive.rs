@@ -116,11 +116,11 @@ pub fn looks_like_token(value: &str) -> Option<&'static str> {
 /// What stands for a secret.
 pub const HIDDEN: &str = "•••";
 
-/// A parameter of an address, with a value that is no template.
-const PARAMETER: &str = r#"[?&#]([^=&#?\s"'<>]{1,64})=([^&#\s"'<>\\{$][^&#\s"'<>\\]{5,})"#;
+/// A parameter of an address or of a connection string, with a value that is no template.
+const PARAMETER: &str = r#"[?&#;]([^=&#;?\s"'<>]{1,64})=([^&#;\s"'<>\\{$][^&#;\s"'<>\\]{5,})"#;
 
 /// Names of parameters that grant access, beside those that are sensitive as inputs.
-const GRANTING: [&str; 4] = ["sig", "signature", "x-amz-signature", "pass"];
+const GRANTING: [&str; 6] = ["sig", "signature", "x-amz-signature", "pass", "auth", "sas"];
 
 /// The spans of values of parameters that grant access: `https://h/x?access_token=…`.
 fn granting_parameters(text: &str) -> Vec<Range<usize>> {
@@ -251,6 +251,8 @@ mod tests {
             ("https://h/x?a=1&api-key=abcdef1&b=2#c", "https://h/x?a=1&api-key=•••&b=2#c"),
             ("see /hook?sig=abcdef1 for it", "see /hook?sig=••• for it"),
             ("https://h/#id_token=abcdef1", "https://h/#id_token=•••"),
+            ("jdbc:sqlserver://h;user=sa;password=abcdef1;x=1", "jdbc:sqlserver://h;user=sa;password=•••;x=1"),
+            ("Server=h;Uid=u;Pwd=abcdef1", "Server=h;Uid=u;Pwd=•••"),
             ("hapikey: https://h/?hapikey=abcdef1&hapikey=abcdef2", "hapikey: https://h/?hapikey=•••&hapikey=•••"),
             ("postgres://u:pw@db/x", "postgres:•••@db/x"),
             ("an https://u:pw@h and https://v:pw@i", "an https:•••@h and https:•••@i"),

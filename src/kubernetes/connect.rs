@@ -24,7 +24,7 @@ pub struct Servers {
     request_timeout: Duration,
     runtime: OnceLock<Result<Arc<Runtime>, String>>,
     /// By context; without one the in-cluster account or the current context.
-    made: Mutex<BTreeMap<Option<String>, Result<Server, String>>>,
+    made: Mutex<BTreeMap<Option<String>, Server>>,
 }
 
 impl Default for Servers {
@@ -51,7 +51,13 @@ impl Servers {
             }
         };
         let mut made = self.made.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        made.entry(context).or_insert_with_key(|context| self.connect(context.as_deref())).clone()
+        if let Some(server) = made.get(&context) {
+            return Ok(server.clone());
+        }
+        // What failed may be there the next time: a kubeconfig that is written, a plugin that is installed.
+        let server = self.connect(context.as_deref())?;
+        made.insert(context, server.clone());
+        Ok(server)
     }
 
     /// Returns the server of a kubeconfig's current context.

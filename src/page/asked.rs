@@ -41,7 +41,7 @@ pub(super) fn is_there(path: &str, fields: &FormFields, shown: &ShownProject) ->
         shown.project.tenants.keys().map(String::as_str).chain(of_plan).collect()
     };
     match path {
-        "/" | "/integrations" | "/plan" => {
+        "/" | "/integrations" | "/plan" | "/plan.md" | "/plan.json" => {
             named("tenant", "tenant", fields, 404, tenants)?;
             named("state", "show", fields, 400, || OverviewState::ALL.into_iter().map(OverviewState::class).collect())?;
             named("list", "list", fields, 400, || BTreeSet::from(["connections", "integrations"]))?;

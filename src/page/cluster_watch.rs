@@ -5,9 +5,10 @@ use crate::api::{Kubeconfig, LocationSpec};
 use crate::engine::closure::{Index, Seeds};
 use crate::engine::model::inventory::Inventory;
 use crate::engine::model::item::ObjectId;
+use crate::kubernetes::error::RequestError;
 use crate::project::Project;
 use crate::tenant::TenantLocation;
-use crate::tenant::cluster::followed::{FollowedChange, FollowedNamespace};
+use crate::tenant::cluster::followed::{FollowLost, FollowedChange, FollowedNamespace};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Weak};
 
@@ -71,7 +72,7 @@ impl ClusterWatch {
     pub(super) fn take(&self, project: &Project) -> ClusterChange {
         let (mut live, mut parts, mut is_whole) = (BTreeMap::new(), ChangedParts::new(), false);
         for (name, (_, followed)) in &self.followed {
-            let changed = followed.take();
+            let (changed, inventory) = followed.take();
             match changed {
                 FollowedChange::Nothing => continue,
                 FollowedChange::Unsure => return ClusterChange::Unsure,
@@ -79,7 +80,7 @@ impl ClusterWatch {
                 FollowedChange::Objects(objects) => drop(parts.insert(name.clone(), objects)),
             }
             let was_read = project.tenants.get(name).is_some_and(|tenant| tenant.live.is_ok());
-            match followed.inventory().filter(|_| was_read) {
+            match inventory.filter(|_| was_read) {
                 Some(inventory) => drop(live.insert(name.clone(), inventory)),
                 None => return ClusterChange::Unsure,
             }
@@ -91,13 +92,15 @@ impl ClusterWatch {
     /// The tenants whose changes go unnoticed.
     pub(super) fn unwatched(&self) -> Vec<UnwatchedTenant> {
         let of = |(tenant, (spec, followed)): (&String, &(LocationSpec, FollowedNamespace))| {
-            let why = followed.lost()?.to_string();
+            let lost = followed.lost()?;
+            let is_forbidden = matches!(&lost, FollowLost::Request(RequestError::Forbidden { .. }));
             let LocationSpec::Kubernetes(location) = spec else { return None };
             let context = match &location.kubeconfig {
                 Some(Kubeconfig::Context(context)) => Some(context.clone()),
                 _ => None,
             };
-            Some(UnwatchedTenant { tenant: tenant.clone(), context, namespace: location.namespace.clone(), why })
+            let (tenant, namespace, why) = (tenant.clone(), location.namespace.clone(), lost.to_string());
+            Some(UnwatchedTenant { tenant, context, namespace, why, is_forbidden })
         };
         self.followed.iter().filter_map(of).collect()
     }

@@ -42,6 +42,8 @@ pub(super) struct Reading {
     pub(super) read: u64,
     /// Counts what is worth a look: a new reading, the begin of one, a step of an apply. It grows across restarts, too.
     pub(super) version: u64,
+    /// The version in which something new was shown last: a reading, a part of one, or a step of an apply.
+    pub(super) news: u64,
 }
 
 /// A tenant whose changes are not noticed.
@@ -52,6 +54,8 @@ pub(super) struct UnwatchedTenant {
     pub(super) context: Option<String>,
     pub(super) namespace: String,
     pub(super) why: String,
+    /// Whether the account may not watch it.
+    pub(super) is_forbidden: bool,
 }
 
 /// What has to be read; each includes those before it.
@@ -73,10 +77,10 @@ fn first_version() -> u64 {
 /// What ended a wait for something to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum DeskWake {
-    /// A reading is wanted.
-    Reading(ReadScope),
-    /// The time is over.
-    Nothing,
+    /// A reading is wanted, the one that was asked for at this count.
+    Reading(ReadScope, u64),
+    /// The time is over, at this count.
+    Nothing(u64),
     /// The page ends.
     End,
 }
@@ -153,8 +157,12 @@ impl PageDesk {
     /// Changes what can be shown, and tells the streams.
     pub(super) fn change(&self, change: impl FnOnce(&mut Reading)) {
         self.reading.send_modify(|reading| {
+            let before = (reading.read, reading.parts, reading.steps);
             change(reading);
             reading.version += 1;
+            if before != (reading.read, reading.parts, reading.steps) {
+                reading.news = reading.version;
+            }
         });
     }
 
@@ -173,13 +181,13 @@ impl PageDesk {
 
     /// Asks for a new reading.
     pub(super) fn read(&self, scope: ReadScope) {
-        // Before the reader is woken, so that a reading which ends meanwhile does not count as this one.
+        let (wanted, changed) = &self.wanted;
+        // The count and what is wanted change together: a reading that began before this does not count as it.
+        let mut wanted = wanted.lock().unwrap_or_else(PoisonError::into_inner);
         self.change(|reading| {
             reading.asked += 1;
             reading.is_comparing = true;
         });
-        let (wanted, changed) = &self.wanted;
-        let mut wanted = wanted.lock().unwrap_or_else(PoisonError::into_inner);
         *wanted = (*wanted).max(Some(scope));
         changed.notify_all();
     }
@@ -205,12 +213,12 @@ impl PageDesk {
         while guard.is_none() && !self.has_ended() {
             guard = match until.map(|until| until.saturating_duration_since(Instant::now())) {
                 None => changed.wait(guard).unwrap_or_else(PoisonError::into_inner),
-                Some(Duration::ZERO) => return DeskWake::Nothing,
+                Some(Duration::ZERO) => return DeskWake::Nothing(self.reading.borrow().asked),
                 Some(rest) => changed.wait_timeout(guard, rest).unwrap_or_else(PoisonError::into_inner).0,
             };
         }
         match guard.take() {
-            Some(scope) if !self.has_ended() => DeskWake::Reading(scope),
+            Some(scope) if !self.has_ended() => DeskWake::Reading(scope, self.reading.borrow().asked),
             _ => DeskWake::End,
         }
     }

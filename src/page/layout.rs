@@ -180,6 +180,7 @@ fn notices(request: &Request) -> Markup {
             div.notice.bad role="alert" {
                 p { b { (what) } (text(&failure.message)) }
                 (steps(&failure.help))
+                (read_again(request))
                 @if shown.is_some() || hub.is_some() {
                     p.dim { "What was read before" @if let Some(at) = read_at { ", at " (time(*at)) "," } " is shown. What was in sync then is unknown now." }
                 }
@@ -197,7 +198,7 @@ fn notices(request: &Request) -> Markup {
         @if !unwatched_tenants.is_empty() {
             div.notice.warn {
                 @for one in unwatched_tenants { (unnoticed(one)) }
-                p { "Until then they are read every minute, and by this button:" }
+                p { "Until changes are noticed, tenants are read every minute, and by this button:" }
                 (read_again(request))
             }
         }
@@ -206,12 +207,14 @@ fn notices(request: &Request) -> Markup {
 
 /// That changes of a tenant are not noticed, and what to do.
 fn unnoticed(one: &UnwatchedTenant) -> Markup {
-    let UnwatchedTenant { tenant, context, namespace, why } = one;
+    let UnwatchedTenant { tenant, context, namespace, why, is_forbidden } = one;
     let flag = context.iter().map(|context| format!(" --context {}", quoted(context))).collect::<String>();
     html! {
         p { "Changes of " b { (line(tenant)) } " (" @if let Some(context) = context { "context " (line(context)) ", " } "namespace " (line(namespace)) ") are not noticed: " (text(why)) }
-        p { "Your account needs the verbs list and watch there. This says whether it has them:" }
-        pre.command { "kubectl auth can-i watch connections.stablekey.dev" (line(&flag)) " -n " (line(namespace)) }
+        @if *is_forbidden {
+            p { "Your account needs the verbs list and watch there. This says whether it has them:" }
+            pre.command { "kubectl auth can-i watch connections.stablekey.dev" (line(&flag)) " -n " (line(namespace)) }
+        }
     }
 }
 

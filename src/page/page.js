@@ -50,7 +50,8 @@ async function load(address, part) {
     const bar = next.querySelector(".top"), old = document.querySelector(".top");
     if (!part && bar && old) old.replaceWith(document.adoptNode(bar));
     document.title = next.title;
-    version = next.body.dataset.version;
+    // A part is no newer page: what changed since is still to be shown.
+    if (!part) version = next.body.dataset.version;
     if (!part) main().querySelectorAll("tr").forEach((row) => {
       const key = row.querySelector("th")?.textContent;
       if (before.has(key) && before.get(key) !== row.textContent) row.classList.add("fresh");

@@ -5,19 +5,23 @@ use super::desk::{DeskWake, PageDesk, ReadScope, Reading};
 use super::shown::ShownProject;
 use super::watch::{FileWatch, folders};
 use super::{OpenScope, PageFolder, Unopened};
+use crate::api::LocationSpec;
 use crate::engine::closure::Index;
 use crate::engine::model::inventory::Inventory;
 use crate::project::{Project, ProjectTenant};
-use crate::tenant::TenantLocation;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-/// How often tenants are read that nothing watches: those on the platform, and in clusters whose watch is lost.
+/// How often tenants are read of which no event tells: those on the platform, those that could not be read, and those in
+/// clusters whose watch is lost.
 const POLL: Duration = Duration::from_secs(60);
+
+/// How often it is looked whether a folder is another one.
+const LOOK: Duration = Duration::from_secs(2);
 
 /// Starts the thread. It ends with the desk.
 pub(super) fn start(desk: &Arc<PageDesk>, folder: &Arc<PageFolder>) -> thread::JoinHandle<()> {
@@ -31,16 +35,23 @@ fn run(desk: &Arc<PageDesk>, folder: &Arc<PageFolder>) {
     let mut number = 0;
     // Before the first reading, so that no change between it and the watch is missed.
     watch.follow(std::slice::from_ref(&folder.root));
-    let (mut longest, mut index) = (None, None);
+    let mut index = None;
+    // What has to be read from time to time, and the next time.
+    let mut poll: Option<(ReadScope, Instant)> = None;
     loop {
-        let scope = match desk.wait_until_wanted(longest) {
-            DeskWake::Reading(scope) => scope,
-            DeskWake::Nothing if clusters.unwatched().is_empty() => ReadScope::Files,
-            DeskWake::Nothing => ReadScope::Everything,
+        let rest = poll.map(|(_, at)| at.saturating_duration_since(Instant::now()));
+        let (scope, asked) = match desk.wait_until_wanted(Some(rest.unwrap_or(LOOK).min(LOOK))) {
+            DeskWake::Reading(scope, asked) => (scope, asked),
+            DeskWake::Nothing(asked) if watch.is_replaced() => (ReadScope::Files, asked),
+            DeskWake::Nothing(asked) if poll.is_some_and(|(_, at)| at <= Instant::now()) => (ReadScope::Watched, asked),
+            DeskWake::Nothing(_) => continue,
             DeskWake::End => break,
         };
         number += 1;
-        let Reading { asked, shown: before, failure, .. } = desk.reading();
+        let Reading { shown: before, failure, .. } = desk.reading();
+        // Readings of less, however many, do not put it off.
+        let due = poll.filter(|(_, at)| *at <= Instant::now()).map(|(scope, _)| scope);
+        let scope = due.map_or(scope, |due| due.max(scope));
         // What was not read last is read whole.
         let scope = if failure.is_some() { ReadScope::Everything } else { scope };
         // A panic ends this reading, not the page: what was read before stays.
@@ -53,12 +64,18 @@ fn run(desk: &Arc<PageDesk>, folder: &Arc<PageFolder>) {
         });
         let read = read.map_err(|failure| (failure, before.as_ref().map(|before| before.stale())));
         drop(before);
+        if read.is_err() {
+            watch.follow_again();
+        }
         if let Ok(shown) = &read {
             watch.follow(&folders(&folder.root, &shown.project));
             clusters.follow(&shown.project);
-            let on_platform = |tenant: &ProjectTenant| matches!(tenant.location, Some(TenantLocation::Organization(_)));
-            let is_polled = shown.project.tenants.values().any(on_platform) || !clusters.unwatched().is_empty();
-            longest = is_polled.then_some(POLL);
+            let polled = polled(&shown.project, &clusters);
+            let is_early = |(of, at): &(ReadScope, Instant)| *of > scope && *at > Instant::now();
+            poll = polled.map(|polled| match poll.filter(is_early) {
+                Some((_, at)) => (polled, at),
+                None => (polled, Instant::now() + POLL),
+            });
         }
         let (unwatched, unwatched_tenants) = (watch.failure(), clusters.unwatched());
         desk.change(|reading| {
@@ -76,6 +93,18 @@ fn run(desk: &Arc<PageDesk>, folder: &Arc<PageFolder>) {
             }
         });
     }
+}
+
+/// What has to be read from time to time, since no event tells of it.
+fn polled(project: &Project, clusters: &ClusterWatch) -> Option<ReadScope> {
+    let is_unread = |tenant: &ProjectTenant| {
+        matches!(tenant.spec.location, Some(LocationSpec::Kubernetes(_))) && tenant.live.is_err()
+    };
+    if !clusters.unwatched().is_empty() || project.tenants.values().any(is_unread) {
+        return Some(ReadScope::Everything);
+    }
+    let on_platform = |tenant: &ProjectTenant| matches!(tenant.spec.location, Some(LocationSpec::Prismatic(_)));
+    project.tenants.values().any(on_platform).then_some(ReadScope::Files)
 }
 
 /// Reads what is wanted, and plans all. The closure of a few objects that changed in clusters is shown before that.

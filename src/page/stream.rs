@@ -20,21 +20,12 @@ struct State {
     changes: tokio::sync::watch::Receiver<Reading>,
     /// What the page that listens shows.
     version: u64,
-    /// What was news in the last event.
-    told: Option<News>,
     last: Option<Instant>,
-}
-
-/// The counts of readings, of parts of them and of steps of an apply.
-type News = (u64, u64, u64);
-
-fn news(reading: &Reading) -> News {
-    (reading.read, reading.parts, reading.steps)
 }
 
 /// The events of a page that shows a version.
 pub(super) fn events(desk: &Arc<PageDesk>, version: u64) -> Reply {
-    let state = State { desk: Arc::clone(desk), changes: desk.follow(), version, told: None, last: None };
+    let state = State { desk: Arc::clone(desk), changes: desk.follow(), version, last: None };
     reply::stream(Body::from_stream(stream::unfold(state, |state| async { next(state).await })))
 }
 
@@ -48,10 +39,9 @@ async fn next(mut state: State) -> Option<(Result<Bytes, Infallible>, State)> {
         }
         let reading = state.changes.borrow_and_update().clone();
         if reading.version != state.version {
+            let name = event_of(&reading, state.version);
             state.version = reading.version;
             state.last = Some(Instant::now());
-            let told = state.told.replace(news(&reading));
-            let name = event_of(&reading, told);
             let event = format!("event: {name}\ndata: {}\n\n", reading.version);
             return Some((Ok(Bytes::from(event)), state));
         }
@@ -63,10 +53,10 @@ async fn next(mut state: State) -> Option<(Result<Bytes, Infallible>, State)> {
     }
 }
 
-/// The event for a reading. What is new is shown at once, also where the next reading has begun already.
-fn event_of(reading: &Reading, told: Option<News>) -> &'static str {
-    let is_news = told.is_some_and(|told| told != news(reading));
-    if reading.is_comparing && !is_news { "comparing" } else { "changed" }
+/// The event for a page that shows an earlier version. What is new is shown at once, also where the next reading has begun
+/// already.
+fn event_of(reading: &Reading, shows: u64) -> &'static str {
+    if reading.is_comparing && reading.news <= shows { "comparing" } else { "changed" }
 }
 
 #[cfg(test)]
@@ -75,18 +65,12 @@ mod tests {
 
     #[test]
     fn what_is_new_is_told_although_the_next_reading_began() {
-        let reading = |(read, parts, steps): News, is_comparing: bool| Reading {
-            read,
-            parts,
-            steps,
-            is_comparing,
-            ..Reading::default()
-        };
-        assert_eq!(event_of(&reading((1, 0, 0), true), None), "comparing");
-        assert_eq!(event_of(&reading((1, 0, 0), true), Some((1, 0, 0))), "comparing");
-        assert_eq!(event_of(&reading((1, 0, 0), false), Some((1, 0, 0))), "changed");
-        assert_eq!(event_of(&reading((2, 0, 0), true), Some((1, 0, 0))), "changed");
-        assert_eq!(event_of(&reading((1, 0, 3), true), Some((1, 0, 2))), "changed");
-        assert_eq!(event_of(&reading((1, 1, 0), true), Some((1, 0, 0))), "changed");
+        let reading = |news: u64, is_comparing: bool| Reading { news, version: 9, is_comparing, ..Reading::default() };
+        assert_eq!(event_of(&reading(5, true), 8), "comparing");
+        assert_eq!(event_of(&reading(5, true), 5), "comparing");
+        assert_eq!(event_of(&reading(9, false), 8), "changed");
+        assert_eq!(event_of(&reading(9, true), 8), "changed");
+        // Also a page that was served before the part that it does not show.
+        assert_eq!(event_of(&reading(7, true), 6), "changed");
     }
 }

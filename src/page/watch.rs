@@ -4,7 +4,7 @@ use super::desk::{PageDesk, ReadScope};
 use crate::project::Project;
 use notify::event::{EventKind, ModifyKind};
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,6 +15,8 @@ pub(super) struct FileWatch {
     watcher: Option<RecommendedWatcher>,
     /// The folders, each with what tells it from one that replaced it.
     folders: BTreeMap<PathBuf, Option<FolderIdentity>>,
+    /// Those that could not be followed.
+    unfollowed: BTreeSet<PathBuf>,
     failure: Arc<Mutex<Option<String>>>,
 }
 
@@ -45,7 +47,7 @@ impl FileWatch {
                 None
             }
         };
-        FileWatch { watcher, folders: BTreeMap::new(), failure }
+        FileWatch { watcher, folders: BTreeMap::new(), unfollowed: BTreeSet::new(), failure }
     }
 
     /// Follows these folders and no others. One that was replaced is followed again.
@@ -59,19 +61,34 @@ impl FileWatch {
         }
         for folder in folders {
             let now = identity(folder);
-            if self.folders.get(folder).is_some_and(|known| *known == now && now.is_some()) {
+            let is_followed = self.folders.get(folder).is_some_and(|known| *known == now && now.is_some());
+            if is_followed && !self.unfollowed.remove(folder) {
                 continue;
             }
             let _ = watcher.unwatch(folder);
             match watcher.watch(folder, RecursiveMode::Recursive) {
                 Ok(()) => drop(self.folders.insert(folder.clone(), now)),
                 Err(error) => {
-                    self.folders.remove(folder);
+                    // It is tried again with each reading.
+                    self.folders.insert(folder.clone(), now);
+                    self.unfollowed.insert(folder.clone());
                     failure = Some(format!("{}: {error}", folder.display()));
                 }
             }
         }
         *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = failure;
+    }
+
+    /// Follows the same folders again, those that were replaced.
+    pub(super) fn follow_again(&mut self) {
+        let folders: Vec<PathBuf> = self.folders.keys().cloned().collect();
+        self.follow(&folders);
+    }
+
+    /// Whether a folder is another one than the one that is followed: no event tells of a link that leads elsewhere, or
+    /// of a folder above that was renamed.
+    pub(super) fn is_replaced(&self) -> bool {
+        self.watcher.is_some() && self.folders.iter().any(|(folder, known)| identity(folder) != *known)
     }
 
     /// Why changes may go unnoticed.

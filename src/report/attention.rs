@@ -184,7 +184,13 @@ impl<'a> BrokenFiles<'a> {
     /// The file because of which something is unknown.
     fn cause(&self, code: Code, text: &str) -> Option<&'a str> {
         let may_be = matches!(code, Code::FileBroken | Code::BindingUnknown);
-        self.by_file.keys().copied().find(|file| may_be && text.contains(&format!("{file} cannot be read")))
+        let names = |file: &str| {
+            let at = text.find(&format!("{file} cannot be read"));
+            // The end of another path is another file.
+            at.and_then(|at| text.get(..at))
+                .is_some_and(|before| before.is_empty() || before.ends_with(char::is_whitespace))
+        };
+        self.by_file.keys().copied().find(|file| may_be && names(file))
     }
 
     /// What is unknown because of the file of a finding, in words.

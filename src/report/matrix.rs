@@ -9,6 +9,7 @@ use crate::engine::model::plan::{Note, Plan};
 use crate::near_miss::similar_of_kind;
 use crate::report::binding;
 use crate::report::binding::{BindingState, ComponentBrief, Scene};
+use crate::report::object_state::may_bring;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -173,7 +174,7 @@ impl Matrix {
             .tenants
             .iter()
             .map(|(tenant, view)| {
-                let (missing, unknown) = missing(world, after, plan, tenant);
+                let (missing, unknown) = missing(world, after, tenant);
                 Column {
                     tenant,
                     inventory: view.live.inventory().map(AsRef::as_ref),
@@ -248,24 +249,23 @@ fn integrations(world: &World, plan: &Plan, columns: &[Column<'_>]) -> Vec<Integ
 
 /// The keys that bindings of a tenant need and that it lacks: those that are missing, and those of which that is
 /// unknown.
-fn missing(world: &World, after: &World, plan: &Plan, tenant: &str) -> (BTreeSet<String>, BTreeSet<String>) {
+fn missing(world: &World, after: &World, tenant: &str) -> (BTreeSet<String>, BTreeSet<String>) {
     let (mut missing, mut unknown) = (BTreeSet::new(), BTreeSet::new());
     if let Some(scene) = Scene::of(world, tenant) {
         missing.extend(scene.inventory.integrations.keys().flat_map(|name| scene.missing_keys(name)));
     }
-    let notes = || plan.targets.iter().filter(|target| target.tenant == tenant).flat_map(|target| &target.notes);
-    let is_blocked_by = |name: &str, wanted: Code| {
-        let is_it = |object: &ObjectId| object.kind == Kind::Integration && object.name == name;
-        notes().any(|note| matches!(note, Note::Blocked { object, code, .. } if *code == wanted && is_it(object)))
-    };
     if let Some(scene) = Scene::of(after, tenant) {
         for promised in binding::promised(after, tenant, None) {
             let rows = scene.promised(&promised).into_iter().filter(|row| row.state == BindingState::Missing);
-            let keys: Vec<String> = rows.filter_map(|row| row.stable_key).collect();
-            let name = promised.name.as_str();
-            let is_unknown = || is_blocked_by(name, Code::BindingUnknown) && !is_blocked_by(name, Code::BindingMissing);
-            let all = if !keys.is_empty() && is_unknown() { &mut unknown } else { &mut missing };
-            all.extend(keys);
+            let sync = world.syncs.iter().find(|sync| sync.writer == promised.writer);
+            for key in rows.filter_map(|row| row.stable_key) {
+                let is_unknown = sync.is_some_and(|sync| may_bring(world, sync, &key));
+                if is_unknown {
+                    unknown.insert(key)
+                } else {
+                    missing.insert(key)
+                };
+            }
         }
     }
     unknown.retain(|key| !missing.contains(key));

@@ -6,12 +6,13 @@ use crate::engine::check::missing_inputs;
 use crate::engine::model::code::{Code, Severity};
 use crate::engine::model::field::Field;
 use crate::engine::model::finding::Finding;
-use crate::engine::model::inventory::{Inventory, Ready, Supply, Sync, TenantView, World};
+use crate::engine::model::inventory::{Inventory, Ready, Supply, Sync, TenantView, View, World};
 use crate::engine::model::item::{Item, ObjectId};
 use crate::engine::model::opt_in::Expiry;
 use crate::engine::model::plan::{Action, ActionKind, FieldChange, Note, Op, Plan, Target};
 use crate::engine::model::record::{Record, Writer};
 use crate::engine::overrides::Here;
+use crate::engine::plan::refuses;
 use crate::engine::resolve::{Asker, Binding, Replacements, resolve_key};
 use crate::engine::syncs::{self, Order};
 use jiff::Timestamp;
@@ -34,6 +35,8 @@ pub struct ObjectStates<'a> {
     pub carried: Vec<&'a Sync>,
     /// Why not all that is declared for the tenant is known; `None`: it is.
     pub unknown: Option<String>,
+    /// Whether syncs were passed over here, which clusters carry out: one that is not known may be among them.
+    has_syncs_for_clusters: bool,
     /// The objects that plan or findings speak of.
     judged: HashMap<(Kind, &'a str), OverviewCell>,
     /// The objects that syncs would bring which are not carried out, or which are not known here.
@@ -48,6 +51,8 @@ pub struct Grounds<'a> {
     plan: &'a Plan,
     order: Order<'a>,
     findings: HashMap<&'a str, Vec<&'a Finding>>,
+    /// The actions that wait for a suspended tenant.
+    held: BTreeSet<&'a str>,
 }
 
 impl<'a> Grounds<'a> {
@@ -59,7 +64,7 @@ impl<'a> Grounds<'a> {
                 findings.entry(tenant).or_default().push(finding);
             }
         }
-        Grounds { world, plan, order: syncs::order(world), findings }
+        Grounds { world, plan, order: syncs::order(world), findings, held: plan.held() }
     }
 
     /// The findings of a tenant.
@@ -77,15 +82,16 @@ impl<'a> Grounds<'a> {
             view,
             target,
             inventory,
-            carried: self.order.into.get(tenant.as_str()).cloned().unwrap_or_default(),
+            carried: self.carried(tenant),
             unknown: self.unknown(tenant, view, target),
+            has_syncs_for_clusters: self.plan.skipped.for_clusters > 0,
             judged: HashMap::new(),
             withheld: NotCarriedOut::new(),
             actions: HashMap::new(),
         };
         let concerns = |id: &ObjectId| only.is_none_or(|only| only == id);
         if let Some(target) = target {
-            states.take_plan(target, &concerns);
+            states.take_plan(target, &self.held, &concerns);
         }
         for finding in self.findings(tenant) {
             let Some(id) = finding.object.as_ref() else { continue };
@@ -105,6 +111,12 @@ impl<'a> Grounds<'a> {
         }
         states.withhold(self, only);
         Some(states)
+    }
+
+    /// The syncs that are carried out into a tenant: those that are accepted, and have no error there.
+    fn carried(&self, tenant: &str) -> Vec<&'a Sync> {
+        let into = self.order.into.get(tenant).into_iter().flatten().copied();
+        into.filter(|sync| !self.plan.findings.iter().any(|finding| refuses(finding, &sync.writer, tenant))).collect()
     }
 
     /// Why not all that is declared for a tenant is known.
@@ -230,9 +242,9 @@ impl<'a> ObjectStates<'a> {
         self.target.into_iter().flat_map(|target| &target.notes).filter(move |note| note.object() == id)
     }
 
-    fn take_plan(&mut self, target: &'a Target, concerns: &dyn Fn(&ObjectId) -> bool) {
+    fn take_plan(&mut self, target: &'a Target, held: &BTreeSet<&str>, concerns: &dyn Fn(&ObjectId) -> bool) {
         let waiting = target.waiting.iter().map(|action| (action, true));
-        let actions = target.actions.iter().map(|action| (action, target.suspended));
+        let actions = target.actions.iter().map(|action| (action, held.contains(action.id.as_str())));
         for (action, waits) in actions.chain(waiting) {
             let id = &action.change.object;
             if concerns(id) {
@@ -312,7 +324,7 @@ impl<'a> ObjectStates<'a> {
             let idle = writers.iter().find(|writer| matches!(writer, Writer::Sync(_)) && !carried.contains(writer))?;
             match known.contains(idle) {
                 true => Some(OverviewCell::of(OverviewState::Unknown, "sync not carried out")),
-                false if inventory.can.has_other_writers => {
+                false if inventory.can.has_other_writers || self.has_syncs_for_clusters => {
                     Some(OverviewCell::of(OverviewState::Unknown, format!("{idle}")))
                 }
                 false => None,
@@ -538,12 +550,34 @@ pub(super) fn needed<'a>(
             let Some(key) = key else { continue };
             let asker = Asker { writers: Some(&writers), ..Asker::default() };
             let is_missing = matches!(resolve_key(key, inventory, replacements, asker).binding, Binding::Missing);
-            if is_missing && !states.creates(key) {
+            if is_missing && !states.creates(key) && !may_bring(world, sync, key) {
                 keys.push(key);
             }
         }
     }
     keys
+}
+
+/// Whether a connection that a sync did not bring may be in what was not read of its source.
+pub(super) fn may_bring(world: &World, sync: &Sync, key: &str) -> bool {
+    let id = ObjectId::new(Kind::Connection, names::of_stable_key(key));
+    let (mut next, mut seen): (Vec<&Sync>, BTreeSet<&str>) = (vec![sync], BTreeSet::new());
+    while let Some(sync) = next.pop() {
+        let from = sync.spec.from.as_str();
+        if sync.spec.connection_mode() == ConnectionMode::Match || !seen.insert(from) {
+            continue;
+        }
+        let Some(tenant) = world.tenants.get(from) else { return true };
+        let views = [Some(&tenant.live), tenant.source.as_ref()].into_iter().flatten();
+        let is_unread = |read: &View| {
+            read.inventory().is_none_or(|read| !read.unparsed.is_empty() || read.invalid.contains_key(&id))
+        };
+        if views.into_iter().any(is_unread) {
+            return true;
+        }
+        next.extend(world.syncs.iter().filter(|sync| sync.spec.goes_to(from)));
+    }
+    false
 }
 
 /// The stable key that a variable means after the plan, or live.

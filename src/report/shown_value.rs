@@ -5,7 +5,7 @@ use crate::api::sensitive::{has_secret, is_sensitive};
 use crate::api::{Input, names};
 use crate::engine::check::unread_type;
 use crate::engine::model::canonical::Json;
-use crate::engine::model::field::{Field, FieldValue};
+use crate::engine::model::field::{Field, FieldKind, FieldValue};
 use crate::engine::model::inventory::{Inventory, View, World};
 use crate::engine::model::item::Item;
 use serde_json::Value;
@@ -54,7 +54,12 @@ impl SecretInputs {
     /// Whether a literal value of a field is hidden.
     pub fn hides(&self, field: &Field<'_>, text: &str) -> bool {
         let is_secret = |name: &str| self.any || is_sensitive(name) || self.names.contains(name);
-        (field.is_input() && is_secret(&field.name)) || has_secret(text)
+        // `example.com/password`: what stands before it is a domain.
+        let of_metadata = || {
+            let is_it = matches!(field.kind, FieldKind::Label | FieldKind::Annotation);
+            is_it && is_sensitive(field.name.rsplit('/').next().unwrap_or_default())
+        };
+        (field.is_input() && is_secret(&field.name)) || of_metadata() || has_secret(text)
     }
 
     /// Whether an input holds a secret, by its name or type.

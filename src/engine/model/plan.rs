@@ -606,6 +606,20 @@ impl Plan {
         self.targets.iter().flat_map(|target| target.waiting.iter().map(move |action| (target, action)))
     }
 
+    /// The ids of the actions that wait for a suspended tenant: its own, and those that depend on them.
+    pub fn held(&self) -> BTreeSet<&str> {
+        let of_suspended = self.targets.iter().filter(|target| target.suspended).flat_map(|target| &target.actions);
+        let mut held: BTreeSet<&str> = of_suspended.map(|action| action.id.as_str()).collect();
+        let mut before = 0;
+        while held.len() > before {
+            before = held.len();
+            let depends = self.actions().filter(|(_, action)| action.after.iter().any(|id| held.contains(id.as_str())));
+            let depends: Vec<&str> = depends.map(|(_, action)| action.id.as_str()).collect();
+            held.extend(depends);
+        }
+        held
+    }
+
     /// All actions with their tenants, target by target; `after` defines the order across targets.
     pub fn actions(&self) -> impl Iterator<Item = (&Target, &Action)> {
         self.targets.iter().flat_map(|target| target.actions.iter().map(move |action| (target, action)))

@@ -24,7 +24,7 @@ use crate::engine::model::plan::*;
 pub use digest::of_writers as digests;
 pub use redirects::{between as redirects_between, concerned_keys};
 pub use removal::{is_too_many, measured_by};
-pub use staged::{gates, has_stages};
+pub use staged::{gates, has_stages, refuses};
 
 use super::check::{self, Elsewhere};
 use super::diff::{Declaration, Difference, Extent, Sides, WriterPresence, difference};

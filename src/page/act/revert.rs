@@ -47,7 +47,7 @@ fn show_again(request: &Request, shown: &ShownProject, notice: Markup) -> Reply 
     };
     let title = format!("Revert {what}");
     let main = html! {
-        div.head { div { h1 { (line(&title)) } p { "The live value becomes the desired one. Nothing is written yet." } } }
+        div.head { div { h1 { (line(&title)) } p { "The desired value replaces the live one. Nothing is written yet." } } }
         (notice)
         @if applicable(&plan).next().is_none() {
             div.notice { p { (line(&what)) " has not drifted, and is not kept: there is nothing to put back." } }

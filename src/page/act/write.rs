@@ -4,6 +4,7 @@ use super::proposed::Proposed;
 use super::{back, keep, new, review, set, suspend, switch};
 use crate::author::AuthorError;
 use crate::engine::model::plan::Action;
+use crate::page::OpenScope;
 use crate::page::fields::FormFields;
 use crate::page::layout;
 use crate::page::reply::{self, Reply};
@@ -69,10 +70,21 @@ pub(crate) fn write(request: &Request, shown: &ShownProject) -> Reply {
             "Go back and try again.",
         );
     };
-    let proposed = match kind.propose(&shown.project, fields) {
+    // What is there now counts, not what was read for the page: a tenant may have been suspended since.
+    let project = match (shown.folder.open)(OpenScope::Files(&shown.project)) {
+        Ok(project) => project,
+        Err(failure) => return layout::refused(request, 503, "Nothing was written", &failure.message, &failure.help),
+    };
+    let proposed = match kind.propose(&project, fields) {
         Ok(proposed) => proposed,
-        // The form again, with why.
-        Err(_) => return kind.review(request, shown),
+        // The form again, with why. Where that is no longer so for what was read, it is said alone.
+        Err(error) => {
+            let reply = kind.review(request, shown);
+            return match kind.propose(&shown.project, fields) {
+                Ok(_) => layout::refused_edit(request, "Nothing was written", &error),
+                Err(_) => reply,
+            };
+        }
     };
     if proposed.digest() != fields.text("digest") {
         let notice = html! {
@@ -90,7 +102,7 @@ pub(crate) fn write(request: &Request, shown: &ShownProject) -> Reply {
         return layout::refused_edit(request, "Not written", &error);
     }
     if let Some((tenant, records)) = &proposed.records
-        && let Err(why) = write_records(&shown.project, tenant, records)
+        && let Err(why) = write_records(&project, tenant, records)
     {
         request.desk.read_again();
         let message = format!("The files are written, and the ownership record of {tenant} is not: {why}");

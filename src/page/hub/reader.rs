@@ -62,14 +62,15 @@ fn run(desk: &Arc<PageDesk>, from: &PageHub) {
     loop {
         let is_watching = watch.is_watching() && matches!(last, Some(Ok(_)));
         let wanted = desk.wait_until_wanted(Some(if is_watching { PULSE } else { POLL }));
-        let asked = desk.reading().asked;
         let known = last.as_ref().and_then(|last| last.as_ref().ok());
-        if wanted == DeskWake::End {
-            return;
-        }
+        let (is_pulse, asked) = match wanted {
+            DeskWake::Reading(_, asked) => (false, asked),
+            DeskWake::Nothing(asked) => (true, asked),
+            DeskWake::End => return,
+        };
         // A panic ends this reading, not the page: what was read before stays, and is called unknown.
         let read = catch_unwind(AssertUnwindSafe(|| match known {
-            Some(known) if wanted == DeskWake::Nothing && is_watching => Ok(known.renewed()),
+            Some(known) if is_pulse && is_watching => Ok(known.renewed()),
             known => HubShown::read(from, known.map(AsRef::as_ref)),
         }));
         let read = read.unwrap_or_else(|_| {
@@ -83,7 +84,7 @@ fn run(desk: &Arc<PageDesk>, from: &PageHub) {
             (Some(Err(last)), Err(read)) => last == read,
             _ => false,
         };
-        if wanted == DeskWake::Nothing && is_like {
+        if is_pulse && is_like {
             // The time of the last sign of life is another one.
             if let Ok(shown) = &read {
                 desk.renew(|reading| {

@@ -2,7 +2,7 @@
 
 use super::plan::of_action;
 use super::{bare_mark, mark};
-use crate::api::Kind;
+use crate::api::{Kind, sensitive};
 use crate::author::Draft;
 use crate::author::designer::{BindStep, Missing, StepChoice, SwitchConnection, bind, switch};
 use crate::engine::model::field::{Field, FieldKind};
@@ -132,6 +132,11 @@ fn of_tenant(shown: &ShownProject, tenant: &str, name: &str) -> OverviewState {
     cell.zip(at).and_then(|(row, at)| row.cells.get(at)).map_or(OverviewState::Unknown, |cell| cell.state)
 }
 
+/// Whether not all that is declared for a tenant is known.
+fn is_unknown(shown: &ShownProject, tenant: &str) -> bool {
+    shown.overview.tenants.iter().any(|one| *one.name == *tenant && one.unknown.is_some())
+}
+
 /// A tenant without the integration, or that could not be read.
 fn absent(shown: &ShownProject, tenant: &str, name: &str) -> Markup {
     mark(of_tenant(shown, tenant, name))
@@ -163,6 +168,8 @@ fn state_of_binding(shown: &ShownProject, tenant: &str, name: &str, row: &Bindin
         // A live binding that works may differ from what is declared, or that may be unknown.
         state if state.is_quiet() => match of_variable(shown, tenant, name, &row.variable) {
             Some(found) => found,
+            // Whether another value is declared is unknown.
+            None if is_unknown(shown, tenant) => OverviewState::Unknown,
             None => match of_tenant(shown, tenant, name) {
                 // What is blocked was not compared, variable by variable.
                 OverviewState::Unknown | OverviewState::Blocked | OverviewState::Missing => OverviewState::Unknown,
@@ -233,10 +240,12 @@ fn steps_of(name: &str, tenant: &str, steps: &[StepChoice]) -> Markup {
         PageAddress::new("/switch").with("tenant", tenant).with("integration", name).with(what, &step.path).text()
     };
     let parts = |step: &StepChoice| -> (String, String) {
-        match (step.is_data_source, step.path.split_once('/')) {
-            (true, _) => ("Data sources".to_string(), step.path.clone()),
+        // Before it is split: a part of an address tells its password.
+        let path = sensitive::masked(&step.path);
+        match (step.is_data_source, path.split_once('/')) {
+            (true, _) => ("Data sources".to_string(), path.into_owned()),
             (false, Some((flow, rest))) => (flow.to_string(), rest.to_string()),
-            (false, None) => (String::new(), step.path.clone()),
+            (false, None) => (String::new(), path.into_owned()),
         }
     };
     html! {

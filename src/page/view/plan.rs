@@ -97,7 +97,11 @@ fn entries<'p>(plan: &'p Plan, target: &'p Target) -> Vec<Entered<'p>> {
     let mut all: Vec<Entered<'p>> = plan.findings.iter().filter(here).map(Entered::Finding).collect();
     let is_shown = |note: &&Note| !matches!(note, Note::Manual { .. } | Note::Overridden { .. });
     all.extend(target.notes.iter().filter(is_shown).map(Entered::Note));
-    let of_action = if target.suspended { Entered::Waiting } else { Entered::Action };
+    let held = plan.held();
+    let of_action = |action: &'p Action| match held.contains(action.id.as_str()) {
+        true => Entered::Waiting(action),
+        false => Entered::Action(action),
+    };
     all.extend(target.actions.iter().map(of_action));
     all.extend(target.waiting.iter().map(Entered::Waiting));
     // The order of execution stays within a state.
@@ -479,14 +483,32 @@ fn remembered(request: &Request, digest: &str, plan: &Plan) -> Markup {
     html! {}
 }
 
+/// A plan of what was read before is no plan: who takes it elsewhere does not see that.
+fn not_read(request: &Request) -> Option<Reply> {
+    let failure = request.reading.failure.as_ref()?;
+    Some(layout::refused(
+        request,
+        503,
+        "No plan",
+        &format!("The project cannot be read: {}", failure.message),
+        &failure.help,
+    ))
+}
+
 /// The plan as Markdown, for a pull request.
-pub(in crate::page) fn markdown(_request: &Request, shown: &ShownProject) -> Reply {
+pub(in crate::page) fn markdown(request: &Request, shown: &ShownProject) -> Reply {
+    if let Some(refused) = not_read(request) {
+        return refused;
+    }
     let text = render::plan_markdown(&shown.planned.plan, &typed(shown));
     reply::text("text/markdown; charset=utf-8", sensitive::masked(&text).into_owned())
 }
 
 /// The plan as JSON.
 pub(in crate::page) fn json(request: &Request, shown: &ShownProject) -> Reply {
+    if let Some(refused) = not_read(request) {
+        return refused;
+    }
     match render::json(&shown.planned.plan, JsonLayout::Pretty) {
         Ok(json) => reply::text("application/json", sensitive::masked(&json).into_owned()),
         Err(error) => {

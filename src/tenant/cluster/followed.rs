@@ -33,6 +33,17 @@ struct FollowedState {
     changed: FollowedChange,
 }
 
+/// Why a namespace cannot be followed.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum FollowLost {
+    /// A request failed.
+    #[error(transparent)]
+    Request(RequestError),
+    /// It has more objects than are kept in memory.
+    #[error("it has more objects than are kept in memory")]
+    TooMany,
+}
+
 /// What changed in a namespace.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum FollowedChange {
@@ -66,20 +77,21 @@ impl FollowedNamespace {
         FollowedNamespace { state, _watch: watches.done() }
     }
 
-    /// Takes what changed since the last time.
-    pub fn take(&self) -> FollowedChange {
-        std::mem::take(&mut lock(&self.state).changed)
-    }
-
-    /// The objects, once all were listed and while none is lost.
-    pub fn inventory(&self) -> Option<Arc<Inventory>> {
-        let state = lock(&self.state);
-        state.is_known().then(|| Arc::clone(state.cache.inventory()))
+    /// Takes what changed since the last time, with the objects that are there now: `None` until all were listed, and
+    /// while any is lost.
+    pub fn take(&self) -> (FollowedChange, Option<Arc<Inventory>>) {
+        let mut state = lock(&self.state);
+        let inventory = state.is_known().then(|| Arc::clone(state.cache.inventory()));
+        (std::mem::take(&mut state.changed), inventory)
     }
 
     /// Why changes go unnoticed now.
-    pub fn lost(&self) -> Option<RequestError> {
-        lock(&self.state).lost.values().next().cloned()
+    pub fn lost(&self) -> Option<FollowLost> {
+        let state = lock(&self.state);
+        match state.lost.values().next() {
+            Some(error) => Some(FollowLost::Request(error.clone())),
+            None => state.cache.is_over().then_some(FollowLost::TooMany),
+        }
     }
 }
 

@@ -713,3 +713,29 @@ fn an_edit_without_its_reason_asks_for_it_beside_the_field() {
     assert!(answer.body.contains("<details open>"), "{}", answer.words());
     assert!(files(root.path()) == before);
 }
+
+/// What is there counts when something is written, also what the page has not read yet.
+#[test]
+fn nothing_is_written_to_a_tenant_that_was_suspended_meanwhile() {
+    let root = example("us-eu");
+    let served = Served::open(root.path());
+    let review = served.submit(&form(&served, WAREHOUSE, "/set").with("in.port", "6432")).form("/write").unwrap();
+    edit(root.path(), "tenants.yaml", "  acceptFrom: [dev]", "  acceptFrom: [dev]\n  suspend: true");
+    let before = files(root.path());
+    let answer = served.submit(&review);
+    assert_ne!(answer.status, 303, "{}", answer.words());
+    assert!(answer.words().contains("suspended"), "{}", answer.words());
+    assert!(files(root.path()) == before);
+}
+
+/// A form shows what the plan gives a field: what is live now can be typed in its place, and is then an override.
+#[test]
+fn what_is_live_can_be_held_against_the_plan() {
+    let root = example("us-eu");
+    let served = Served::open(root.path());
+    let form = form(&served, "/set?tenant=eu-prod&key=salesforce-oauth", "/set");
+    assert!(form.fields.contains(&("in.scopes".to_string(), "api refresh_token".to_string())), "{form:?}");
+    assert!(served.submit(&form).words().contains("Nothing to change"));
+    let review = served.submit(&form.with("in.scopes", "api").with("reason", "Europe stays"));
+    assert!(review.form("/write").is_some() && review.words().contains("syncs.yaml"), "{}", review.words());
+}

@@ -5,6 +5,7 @@ use super::fixtures::{add, edit};
 use super::served::Served;
 use stablekey_testing::cli::{copy_folder, example, repository, stablekey};
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::Path;
 
 /// The cells of a matrix: of each row its name, and the words below each tenant.
@@ -263,6 +264,13 @@ fn what_was_read_before_stays_shown_when_the_project_goes() {
         assert!(page.words().contains("What was in sync then is unknown now."), "{address}: {}", page.words());
         assert!(!page.body.contains(">Live<"), "{address}");
     }
+    for address in ["/plan.json", "/plan.md"] {
+        assert_eq!(served.get(address).status, 503, "{address}: what was read before is no plan");
+    }
+    for tenant in ["dev", "us-prod", "eu-prod"] {
+        let words = cell(&served.get("/integration?name=lead-router"), "Salesforce Connection", tenant);
+        assert!(!words.contains("in sync"), "{tenant}: {words}");
+    }
     // Nothing is written to what is gone.
     let form = served.get("/plan").form("/apply").unwrap();
     let answer = served.submit(&form.with("what", "rest"));
@@ -352,4 +360,32 @@ fn while_the_project_cannot_be_read_nothing_is_in_sync() {
     fs::write(root.path().join("tenants.yaml"), tenants).unwrap();
     served.wait_until(|served| !served.get("/").words().contains("cannot be read"));
     assert!(cell(&served.get("/"), "warehouse", "eu-prod").contains("in sync"));
+}
+
+/// A link that leads elsewhere, and a folder above that is another one, come without any event.
+#[test]
+fn a_folder_that_became_another_one_is_read() {
+    let root = tempfile::tempdir().unwrap();
+    for (folder, title) in [("one", "Order warehouse"), ("two", "Of the second"), ("three", "Of the third")] {
+        copy_folder(&repository("examples/us-eu"), &root.path().join(folder).join("project"));
+        edit(
+            &root.path().join(folder).join("project"),
+            "us-prod/connections/warehouse.yaml",
+            "title: Order warehouse",
+            &format!("title: {title}"),
+        );
+    }
+    let link = root.path().join("now");
+    symlink("one", &link).unwrap();
+    let served = Served::start_with(stablekey(root.path(), &["ui", "-C", "now/project"])).opened();
+    let shows = |text: &'static str| {
+        move |served: &Served| served.get("/connection?key=warehouse&show=all").words().contains(text)
+    };
+    fs::remove_file(&link).unwrap();
+    symlink("two", &link).unwrap();
+    served.wait_until(shows("Of the second"));
+    fs::rename(root.path().join("two"), root.path().join("away")).unwrap();
+    served.wait_until(|served| served.get("/").words().contains("The project cannot be read"));
+    fs::rename(root.path().join("three"), root.path().join("two")).unwrap();
+    served.wait_until(shows("Of the third"));
 }

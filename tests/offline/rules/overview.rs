@@ -5,7 +5,7 @@ use stablekey::engine::model::item::ObjectId;
 use stablekey::engine::model::plan::Scope;
 use stablekey::engine::model::record::Writer;
 use stablekey::report::overview::{Attention, AttentionLink, Overview, OverviewRow, OverviewState, StepsOf};
-use stablekey::report::status::todo;
+use stablekey::report::status::{Cell, StatusReport, todo};
 use stablekey_testing::world::*;
 
 fn overview(given: &Given) -> Overview {
@@ -365,4 +365,49 @@ fn nothing_of_a_suspended_tenant_needs_approval() {
     let suspended = moved(true);
     assert!(!needs(&suspended), "{:?}", suspended.attention);
     assert_eq!(attention(&suspended, "prod").sentence, "is suspended: 1 action waits");
+}
+
+/// A sync with an error there writes nothing there: whether what it would bring differs is unknown, until it is corrected.
+#[test]
+fn what_a_sync_with_an_error_brings_is_unknown() {
+    let wrong = mirrored().applied().overriding_input("prod", "no-such-key", "host", "y");
+    let wrong = overview(&wrong.tenant("dev", |t| t.edit("Connection/crm").title("Edited")));
+    assert_eq!(key(&wrong, "crm"), ["in sync", "unknown sync not carried out"]);
+    assert_eq!(integration(&wrong, "lead"), ["in sync", "unknown sync not carried out"]);
+}
+
+/// "what depends on them waits": of a suspended tenant.
+#[test]
+fn what_depends_on_a_suspended_tenant_waits() {
+    let chain = mirrored()
+        .tenant("eu", |t| t.accepts("prod"))
+        .sync("on", "prod", "eu")
+        .mirror()
+        .tenant("prod", |t| t.suspended());
+    let overview = overview(&chain);
+    let states: Vec<OverviewState> = row(&overview.connections, "crm").cells.iter().map(|cell| cell.state).collect();
+    assert_eq!(states, [OverviewState::InSync, OverviewState::Waiting, OverviewState::Waiting]);
+    let held = chain.plan().plan.held().into_iter().map(str::to_string).collect::<Vec<_>>();
+    assert_eq!(held, ["eu/Connection/crm", "eu/Integration/lead", "prod/Connection/crm", "prod/Integration/lead"]);
+}
+
+/// One variable is missing, and of the other that is unknown: each is what it is.
+#[test]
+fn of_two_missing_keys_one_may_be_unread() {
+    let given = world()
+        .tenant("us", |t| t.integration("i").binds("CRM", "crm").binds("Chat", "nope").invalid("Connection/crm"))
+        .tenant("prod", |t| t.accepts("us"))
+        .sync("s", "us", "prod")
+        .create();
+    let overview = overview(&given);
+    let state = |name: &str| {
+        let found = overview.connections.iter().find(|row| &*row.key == name);
+        found.map(|row| row.cells[0].state)
+    };
+    assert_eq!(state("nope"), Some(OverviewState::Missing));
+    assert_ne!(state("crm"), Some(OverviewState::Missing));
+    let planned = given.plan();
+    let matrix = StatusReport::of(&planned.world.world, &planned.plan).matrix;
+    let cell = |name: &str| matrix.rows.iter().find(|row| row.stable_key == name).map(|row| row.cells[0]);
+    assert_eq!((cell("nope"), cell("crm")), (Some(Cell::Missing), Some(Cell::Unknown)));
 }
