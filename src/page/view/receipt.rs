@@ -86,7 +86,7 @@ fn read_back(after: &Result<(Receipt, Plan), String>) -> Markup {
                     p { @if is_empty { "Read back and planned again: nothing is left to do." } @else { "Read back and planned again: " (super::plan::sentence(left)) } }
                 }
                 dl.facts {
-                    @for (name, digest) in [("plan", plan), ("declared", declared), ("live", live)] {
+                    @for (name, digest) in [("plan", plan), ("desired", declared), ("live", live)] {
                         div { dt { (name) } dd { code title=(digest.to_string()) { (short(&digest.to_string())) } } }
                     }
                 }
@@ -138,7 +138,7 @@ fn words(outcome: &Outcome) -> (Markup, String) {
 fn left_to_people(steps: &BTreeSet<(String, String, String)>) -> Markup {
     html! {
         @if !steps.is_empty() {
-            section { h2 { "Left to people " span.count { (steps.len()) } }
+            section { h2 { "Manual steps " span.count { (steps.len()) } }
                 ul.plain { @for (tenant, who, what) in steps.iter().take(MOST) { li { b { (line(who)) } " in " (line(tenant)) ": " (text(what)) } } }
             }
         }

@@ -47,7 +47,7 @@ fn all_of_a_plan_is_approved_and_applied_as_the_command_does_it() {
     let receipt = apply(&served, &form.with("what", "all").with("approve", "on"));
     let words = receipt.words();
     assert!(words.contains("6 actions done"), "{words}");
-    assert!(words.contains("Left to people"), "{words}");
+    assert!(words.contains("Manual steps"), "{words}");
     assert!(words.contains("supply Secret hubspot-app"), "{words}");
     let plan = said(&run(other.path(), &["plan"]));
     let approved = plan.split_once("--approve ").unwrap().1.split_whitespace().next().unwrap();
