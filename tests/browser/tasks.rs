@@ -232,7 +232,7 @@ fn drift_is_put_back() {
     let (shown, browser) = ExamplePage::opened(Settings::default());
     browser.click("link", "Open: slack-bot");
     browser.click("link", "Revert");
-    browser.wait_for_text("The live value becomes the desired one.");
+    browser.wait_for_text("The desired value replaces the live one.");
     browser.click("button", "Apply 1");
     browser.wait_for("h1:text-is('Receipt')");
     took_at_most(&browser, 4);
