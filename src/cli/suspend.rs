@@ -298,7 +298,7 @@ mod tests {
                 "say which:\nstablekey suspend Tenant/us -n hub\nstablekey suspend TenantSync/us -n hub",
             ),
             ("us-to-ue", "there is no tenant or sync us-to-ue", "did you mean us-to-eu"),
-            ("Tenant/ue", "there is no tenant ue", "there is eu, us"),
+            ("Tenant/ue", "there is no tenant ue", "there are eu, us"),
             ("TenantSync/eu", "there is no sync eu", "there is"),
             ("Tenat/eu", "Tenat is no kind that can be suspended", "did you mean Tenant/eu or TenantSync/eu?"),
             ("x/eu", "x is no kind that can be suspended", "write Tenant/eu or TenantSync/eu"),
