@@ -299,7 +299,7 @@ mod tests {
             ),
             ("us-to-ue", "there is no tenant or sync us-to-ue", "did you mean us-to-eu"),
             ("Tenant/ue", "there is no tenant ue", "there are eu, us"),
-            ("TenantSync/eu", "there is no sync eu", "there is"),
+            ("TenantSync/eu", "there is no sync eu", "there are"),
             ("Tenat/eu", "Tenat is no kind that can be suspended", "did you mean Tenant/eu or TenantSync/eu?"),
             ("x/eu", "x is no kind that can be suspended", "write Tenant/eu or TenantSync/eu"),
             ("conn/crm", "a Connection cannot be suspended", "name a Tenant or a TenantSync"),
