@@ -308,7 +308,7 @@ pub struct PlannedPart {
 impl PlannedPart {
     /// Plans the closure of `seeds` in a world. `None` where it is so large that the whole world is planned as fast.
     pub fn of(world: &World, index: &Index, seeds: &Seeds, scope: &Scope) -> Option<Self> {
-        // Whether a key is missing is told by all of its users: those of each key of the closure belong to the part.
+        // Any user of a key can make it missing, so all users of the closure's keys belong to the part.
         let keys = Core::of(index, seeds).keys;
         let seeds = Seeds { keys, integrations: seeds.integrations.clone() };
         let core = Core::of(index, &seeds);
@@ -317,8 +317,8 @@ impl PlannedPart {
         Some(PlannedPart { world: part_of(world, &wanted, None, false), core, plan })
     }
 
-    /// The plan of the whole world: that of before the change, with this part instead of what it was. What depends on a
-    /// whole target stays as it was.
+    /// The plan of the whole world: that of before the change, with this part instead of what it was. Of the
+    /// marks of whole targets only "too many" is kept: the plan of everything has all.
     pub fn put_into(&self, before: &Plan) -> Plan {
         let mut whole = before.clone();
         retain(&mut whole, &|id| !self.core.contains(id));

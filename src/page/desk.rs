@@ -63,7 +63,7 @@ pub(super) struct UnwatchedTenant {
 pub(super) enum ReadScope {
     /// What watches of clusters delivered.
     Watched,
-    /// The files, and what nothing watches.
+    /// The files, and tenants on the platform.
     Files,
     /// Everything.
     Everything,

@@ -149,7 +149,7 @@ impl Attention {
     }
 }
 
-/// Files that cannot be read, each with the objects that are unknown because of it: these are told once, with the file.
+/// Files that cannot be read, each with the objects that are unknown because of it: these are listed once, with the file.
 struct BrokenFiles<'a> {
     by_file: BTreeMap<&'a str, BTreeSet<(&'a str, &'a ObjectId)>>,
 }

@@ -77,12 +77,12 @@ pub(crate) fn write(request: &Request, shown: &ShownProject) -> Reply {
     };
     let proposed = match kind.propose(&project, fields) {
         Ok(proposed) => proposed,
-        // The form again, with why. Where that is no longer so for what was read, it is said alone.
         Err(error) => {
-            let reply = kind.review(request, shown);
             return match kind.propose(&shown.project, fields) {
+                // What was read for the page does not show the reason yet.
                 Ok(_) => layout::refused_edit(request, "Nothing was written", &error),
-                Err(_) => reply,
+                // The form again, with the reason.
+                Err(_) => kind.review(request, shown),
             };
         }
     };

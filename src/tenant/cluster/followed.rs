@@ -165,7 +165,7 @@ mod tests {
     use super::*;
     use crate::api::Kind;
 
-    /// What is told stands for all that changed since: nothing is lost where several changes come before it is taken.
+    /// Several changes before one is taken are one change: nothing is lost.
     #[test]
     fn changes_add_up() {
         let of = |name: &str| FollowedChange::Objects([ObjectId::new(Kind::Connection, name)].into());
