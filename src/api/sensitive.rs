@@ -119,8 +119,41 @@ pub const HIDDEN: &str = "•••";
 /// A parameter of an address or of a connection string, with a value that is no template.
 const PARAMETER: &str = r#"[?&#;]([^=&#;?\s"'<>]{1,64})=([^&#;\s"'<>\\{$][^&#;\s"'<>\\]{5,})"#;
 
-/// Names of parameters that grant access, beside those that are sensitive as inputs.
+/// Names of parameters and inputs that may grant access, beside those that are rejected as inputs.
 const GRANTING: [&str; 6] = ["sig", "signature", "x-amz-signature", "pass", "auth", "sas"];
+
+/// Whether a literal value under this name is not shown. It may be one that files may have.
+pub fn hides(name: &str) -> bool {
+    is_sensitive(name) || GRANTING.iter().any(|granting| name.eq_ignore_ascii_case(granting))
+}
+
+/// What grants access without a name beside it, each pattern with the secret as its first group: `Authorization` headers,
+/// a user and a password in front of a host without a scheme, and an address with a token in place of a user.
+const CREDENTIALS: [&str; 3] = [
+    r"(?i)\b(?:basic|bearer)\s+([A-Za-z0-9+/=._~-]{8,})",
+    r#"(?:^|[\s"'(,;=])[A-Za-z0-9._%+-]+:([^\s:@/{$"'][^\s:@/"']{2,})@[A-Za-z0-9-]"#,
+    r"//([A-Za-z0-9._~%-]{16,})@",
+];
+
+/// The spans of credentials in a text.
+fn credentials(text: &str) -> Vec<Range<usize>> {
+    static PATTERNS: LazyLock<Vec<Regex>> = LazyLock::new(|| patterns(&CREDENTIALS));
+    // A cheap check first: most texts have neither.
+    if !text.contains(['@', 'B', 'b']) {
+        return Vec::new();
+    }
+    let found = PATTERNS.iter().flat_map(|pattern| pattern.captures_iter(text)).filter_map(|found| found.get(1));
+    // `mailto:jane.doe@corp.example` is an address of a person.
+    found.filter(|secret| is_no_word(secret.as_str())).map(|secret| secret.range()).collect()
+}
+
+/// Whether a text is neither a word nor a name: it has a digit or a sign, or an upper case letter after its first letter
+/// beside lower case ones.
+fn is_no_word(text: &str) -> bool {
+    let is_odd = |letter: char| letter.is_ascii_digit() || "=!#%&*^~+".contains(letter);
+    let has_upper = text.chars().skip(1).any(|letter| letter.is_ascii_uppercase());
+    text.chars().any(is_odd) || has_upper && text.chars().any(|letter| letter.is_ascii_lowercase())
+}
 
 /// The spans of values of parameters that grant access: `https://h/x?access_token=…`.
 fn granting_parameters(text: &str) -> Vec<Range<usize>> {
@@ -129,16 +162,18 @@ fn granting_parameters(text: &str) -> Vec<Range<usize>> {
     if !text.contains('=') {
         return Vec::new();
     }
-    let grants = |name: &str| is_sensitive(name) || GRANTING.contains(&name.to_ascii_lowercase().as_str());
     let found = PATTERN.iter().flat_map(|pattern| pattern.captures_iter(text));
-    let found = found.filter(|found| found.get(1).is_some_and(|name| grants(name.as_str())));
+    let found = found.filter(|found| found.get(1).is_some_and(|name| hides(name.as_str())));
     found.filter_map(|found| found.get(2)).map(|value| value.range()).collect()
 }
 
-/// Whether a text has a secret in it, whatever its name: a secret itself, the token of a well-known service, or an
-/// address with a parameter that grants access. Such a text is not shown as it is; files may have it.
+/// Whether a text has a secret in it, whatever its name: a secret itself, the token of a well-known service, an address
+/// with a parameter that grants access, or credentials. Such a text is not shown as it is; files may have it.
 pub fn has_secret(text: &str) -> bool {
-    is_secret_itself(text) || looks_like_token(text).is_some() || !granting_parameters(text).is_empty()
+    is_secret_itself(text)
+        || looks_like_token(text).is_some()
+        || !granting_parameters(text).is_empty()
+        || !credentials(text).is_empty()
 }
 
 /// The text with every secret in it hidden that [`has_secret`] finds.
@@ -155,6 +190,7 @@ pub fn masked(text: &str) -> Cow<'_, str> {
     });
     let of_word = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | '.');
     let mut spans = granting_parameters(text);
+    spans.extend(credentials(text));
     for found in PATTERNS.iter().flat_map(|pattern| pattern.find_iter(text)) {
         // A token may be longer than its pattern.
         let rest = text.get(found.end()..).unwrap_or_default();
@@ -259,6 +295,11 @@ mod tests {
             (&format!("it is {token}."), "it is •••"),
             (&format!("{token}more, x"), "•••, x"),
             ("-----BEGIN PRIVATE KEY-----\nx", "•••"),
+            ("svc:hunter2@db.example:5432/x", "svc:•••@db.example:5432/x"),
+            ("url=svc:hunter2@db", "url=svc:•••@db"),
+            ("https://a1B2c3D4e5F6g7H8@h.example/x", "https://•••@h.example/x"),
+            ("Authorization: Basic dTpodW50ZXIy", "Authorization: Basic •••"),
+            ("bearer a1b2c3d4e5", "bearer •••"),
         ] {
             assert!(has_secret(text), "{text}");
             assert_eq!(masked(text), shown);
@@ -271,11 +312,29 @@ mod tests {
             "https://h/x?token=short",
             "access_token=abcdefgh",
             "https://h/x?scope=api+refresh_token&state=abcdefgh",
+            "mailto:team@corp.example",
+            "Owner:jane.doe@corp.example",
+            "git@github.com:team/repository",
+            "scope:api@host",
+            "https://integrations-service-account@corp.example",
+            "Bearer authentication, then Basic configuration",
+            "Basic {{credentials}} and Bearer $TOKEN12345",
+            "svc:{{password}}@db.example",
             "plain",
             "",
         ] {
             assert!(!has_secret(text), "{text}");
             assert_eq!(masked(text), text);
+        }
+    }
+
+    #[test]
+    fn names_that_may_grant_access_hide_their_values() {
+        for name in ["pass", "Auth", "SAS", "signature", "password"] {
+            assert!(hides(name), "{name}");
+        }
+        for name in ["passenger", "author", "authorizeUrl", "region"] {
+            assert!(!hides(name), "{name}");
         }
     }
 

@@ -6,8 +6,8 @@ use super::draft::Draft;
 use super::error::AuthorError;
 use super::home::{Home, home, inventories, tenants};
 use super::keys;
+use super::project_secrets::ProjectSecrets;
 use super::question::{Answer, Choice, Form, Question};
-use super::secret_inputs::SecretInputs;
 use super::secret_steps;
 use super::values::{Values, secret_ref};
 use crate::api::{
@@ -131,7 +131,7 @@ pub struct NewConnection {
 pub struct Interview<'p> {
     project: &'p Project,
     catalogs: RefCell<BTreeMap<String, Rc<Catalog>>>,
-    secrets: OnceCell<SecretInputs>,
+    secrets: OnceCell<ProjectSecrets>,
 }
 
 /// Why the answers are no connection yet.
@@ -630,7 +630,7 @@ impl<'p> Sketch<'_, 'p> {
 
     /// Whether a literal that another connection has may be shown as a suggestion.
     fn shows(&self, name: &str) -> bool {
-        let secrets = self.interview.secrets.get_or_init(|| SecretInputs::of(self.project()));
+        let secrets = self.interview.secrets.get_or_init(|| ProjectSecrets::of(self.project()));
         let component = Some(self.component.reference.clone());
         secrets.shows(&InputPlace { kind: Kind::Connection, component, input: name })
     }

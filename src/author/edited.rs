@@ -6,8 +6,8 @@ use super::diff;
 use super::error::AuthorError;
 use super::file_change::FileChange;
 use super::pause::Pause;
+use super::project_secrets::ProjectSecrets;
 use super::public_diff::PublicDiff;
-use super::secret_inputs::SecretInputs;
 use crate::engine::model::canonical::Digest;
 use crate::engine::model::command::EditCommand;
 use crate::engine::model::plan::{Action, Note, Plan, Scope};
@@ -42,7 +42,7 @@ pub struct Edited {
     /// What the edit changes in the plan.
     pub consequences: Consequences,
     /// The inputs that are secret by their types, before or after the edit.
-    pub(super) secret_inputs: SecretInputs,
+    pub(super) secrets: ProjectSecrets,
     /// The folders that are locked while the files are written.
     pub(super) folders: BTreeSet<PathBuf>,
 }
@@ -64,7 +64,7 @@ impl Edited {
                 files.iter().try_for_each(|file| is_not_suspended(project, &file.path))?;
             }
             if files.is_empty() {
-                return Ok((files, None, SecretInputs::default()));
+                return Ok((files, None, ProjectSecrets::default()));
             }
             let mut edited = project.after(new_files(&files));
             let kustomizations = kustomizations(project, &edited);
@@ -72,11 +72,11 @@ impl Edited {
                 files.extend(kustomizations);
                 edited = project.after(new_files(&files));
             }
-            Ok((files, Some(plan(&edited)), SecretInputs::of(&edited)))
+            Ok((files, Some(plan(&edited)), ProjectSecrets::of(&edited)))
         };
         let (before, after) = parallel::both(project.objects(), || plan(project), plan_after);
         let (files, after, mut secret) = after?;
-        secret.extend(SecretInputs::of(project));
+        secret.extend(ProjectSecrets::of(project));
         let after = after.unwrap_or_else(|| before.clone());
         let live = files.iter().filter_map(|file| project.owner_of_live(&file.path)).collect();
         let consequences = Consequences::of(project, (&before, &after), &live, pause.is_some());
@@ -93,7 +93,7 @@ impl Edited {
             advice: None,
             pause,
             consequences,
-            secret_inputs: secret,
+            secrets: secret,
             folders,
         })
     }
@@ -119,12 +119,12 @@ impl Edited {
 
     /// The unified diff of all files. Literal secrets are hidden.
     pub fn diff(&self) -> String {
-        self.files.iter().map(|file| diff::unified(file, self.secret_inputs.names())).collect()
+        self.files.iter().map(|file| diff::unified(file, self.secrets.names())).collect()
     }
 
     /// The diff of each file, with only the lines in it that are known to be public.
     pub fn public_diff(&self) -> Vec<PublicDiff> {
-        self.files.iter().map(|file| PublicDiff::of(file, &self.secret_inputs)).collect()
+        self.files.iter().map(|file| PublicDiff::of(file, &self.secrets)).collect()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::diff;
 use super::file_change::FileChange;
-use super::secret_inputs::SecretInputs;
+use super::project_secrets::ProjectSecrets;
 use crate::api::sensitive::HIDDEN;
 use crate::manifest::{self, Content, PublicLine, PublicParts, Unshown, kustomization};
 use crate::tenant::directory::lock_file;
@@ -39,12 +39,12 @@ pub enum DiffLine {
 }
 
 impl PublicDiff {
-    pub(super) fn of(file: &FileChange, secret: &SecretInputs) -> Self {
+    pub(super) fn of(file: &FileChange, secret: &ProjectSecrets) -> Self {
         PublicDiff { path: file.path.display().to_string(), what: file.what(), lines: lines(file, secret) }
     }
 }
 
-fn lines(file: &FileChange, secret: &SecretInputs) -> Vec<DiffLine> {
+fn lines(file: &FileChange, secret: &ProjectSecrets) -> Vec<DiffLine> {
     let is_lock = file.path.file_name().is_some_and(|name| name == lock_file::NAME);
     if is_lock || diff::is_definition(file) {
         // A lock has no secret, and those of a definition are taken out.
@@ -194,7 +194,7 @@ mod tests {
     fn diff(path: &str, before: Option<&str>, after: Option<&str>) -> Vec<DiffLine> {
         let content = |text: &str| Content::from(text.to_string());
         let file = FileChange { path: path.into(), before: before.map(content), after: after.map(content) };
-        PublicDiff::of(&file, &SecretInputs::default()).lines
+        PublicDiff::of(&file, &ProjectSecrets::default()).lines
     }
 
     fn at(line: u32) -> DiffLine {

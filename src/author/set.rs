@@ -1,12 +1,12 @@
 //! Alters a connection: in the manifests of its tenant or, where a sync brings the field, as an override of the sync.
 
 use super::brought::is_not_brought;
-use super::command::command;
+use super::command::{command, is_not_suspended};
 use super::draft::Draft;
 use super::error::AuthorError;
 use super::home::{Home, home, inventories, tenant, tenants};
 use super::overrides;
-use super::secret_inputs::SecretInputs;
+use super::project_secrets::ProjectSecrets;
 use super::secret_steps;
 use super::unknown::is_absent;
 use super::values::{Values, Without};
@@ -22,6 +22,7 @@ use crate::project::Project;
 use crate::tenant::directory::layout::FolderRole;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::Arc;
 
 /// A change of one connection.
@@ -464,18 +465,48 @@ pub struct SettableInput {
     pub hides_literal: bool,
     /// The present value or reference; `None` if there is none, or each customer has their own.
     pub present: Option<String>,
+    /// What becomes of it if it is emptied.
+    pub emptied: Emptied,
+}
+
+/// What becomes of a field that is emptied in one tenant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Emptied {
+    /// It is removed.
+    Removed,
+    /// The override that sets it is removed: what the sync brings comes back.
+    EndsOverride,
+    /// That is refused: a sync brings it, and an override has a value.
+    Refused,
 }
 
 /// Returns what can be set of a connection, in the tenant in which [`set`] would alter it.
 pub fn settable(project: &Project, asked: &SetConnection) -> Result<Settable, AuthorError> {
     let world = project.world();
     let tenant = tenant_of(project, &world, asked)?;
-    home(project, tenant)?.find(&id(&asked.key))?;
+    let (home, id) = (home(project, tenant)?, id(&asked.key));
+    let declared = home.find(&id)?;
+    let is_fed = !feeding(&world, tenant, &id.name).is_empty();
+    if let (false, Some(at)) = (is_fed, declared) {
+        // What a sync brings becomes an override, which lies elsewhere.
+        is_not_suspended(project, Path::new(&at.file.path))?;
+    }
+    let overrides: Vec<Here<'_>> = world.syncs.iter().map(|sync| Here::of(&sync.spec, tenant)).collect();
+    let emptied = |input: &str| {
+        let path = ["inputs".to_string(), input.to_string()];
+        if overrides.iter().any(|here| here.decides(&id, &path.join("."))) {
+            Emptied::EndsOverride
+        } else if is_fed && !(declared.is_some() && decides(&home, &id, &path)) {
+            Emptied::Refused
+        } else {
+            Emptied::Removed
+        }
+    };
     let current = current(project, tenant, &asked.key)?;
     let read = inventories(project, tenant);
     let types: Vec<_> = read.iter().flat_map(|read| read.types_of(&current.spec)).collect();
     // A literal may be a secret by its type in another tenant, or by a type that cannot be read.
-    let secrets = SecretInputs::of(project);
+    let secrets = ProjectSecrets::of(project);
     let component = Some(current.spec.component.clone());
     let of_types = types.iter().flat_map(|type_| type_.inputs.keys());
     let names: BTreeSet<&String> = of_types.chain(current.spec.inputs.keys()).collect();
@@ -492,7 +523,7 @@ pub fn settable(project: &Project, asked: &SetConnection) -> Result<Settable, Au
             Some(Input::SecretRef(of)) if !of.is_unknown() => Some(format!("{}/{}", of.name, of.key)),
             _ => None,
         };
-        SettableInput { name: name.clone(), is_secret, hides_literal, present }
+        SettableInput { name: name.clone(), is_secret, hides_literal, present, emptied: emptied(name) }
     });
     let inputs: Vec<SettableInput> = inputs.collect();
     let example = match inputs.iter().find(|input| !input.is_secret) {

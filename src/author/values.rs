@@ -159,7 +159,7 @@ pub(super) fn option(words: &mut Vec<String>, name: &str, value: &str) {
 
 /// A value in a command; a placeholder where it may be a secret.
 pub(super) fn shown<'v>(name: &str, value: &'v str) -> &'v str {
-    if sensitive::has_secret(value) || sensitive::is_sensitive(name) { "VALUE" } else { value }
+    if sensitive::has_secret(value) || sensitive::hides(name) { "VALUE" } else { value }
 }
 
 /// A reference as a person types it; one that is not known is for a person to fill in.

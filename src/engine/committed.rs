@@ -337,9 +337,7 @@ fn hidden() -> Value {
 /// A value without the texts that are secrets whatever they belong to.
 fn masked(value: &Value) -> Value {
     match value {
-        Value::String(text) if sensitive::is_secret_itself(text) || sensitive::looks_like_token(text).is_some() => {
-            hidden()
-        }
+        Value::String(text) if sensitive::has_secret(text) => hidden(),
         Value::Array(items) => items.iter().map(masked).collect(),
         Value::Object(map) => Value::Object(map.iter().map(|(name, value)| (name.clone(), masked(value))).collect()),
         other => other.clone(),

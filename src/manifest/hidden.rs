@@ -130,7 +130,7 @@ fn collect<'t>(tree: &'t Tree<'_>, id: Id, above: Names<'t>, spans: &mut Vec<Ran
         NodeKind::Alias(_) => {}
         NodeKind::Scalar { .. } => {
             let text = tree.scalar(id).unwrap_or_default();
-            let is_literal = are_inputs && (sensitive::is_sensitive(named) || secret.contains(named))
+            let is_literal = are_inputs && (sensitive::hides(named) || secret.contains(named))
                 || is_secret && matches!(named, "data" | "stringData")
                 || sensitive::has_secret(text);
             let is_text = !matches!(tree.plain(id), Some(Plain::Bool(_) | Plain::Null));

@@ -19,21 +19,20 @@ pub fn locate(origin: &SourcePlace, path: &[&str]) -> Option<Position> {
     Some(origin.position(at.start))
 }
 
-/// The lines of fields of many documents: a list that contains several of them is parsed once.
+/// The lines of fields of many documents: a document or a list that contains several of them is parsed once.
 pub fn locate_all(wanted: &[(&SourcePlace, Vec<String>)]) -> Vec<Option<u32>> {
     let mut lines: Vec<Option<u32>> = vec![None; wanted.len()];
-    let mut lists: BTreeMap<(&str, usize), Vec<usize>> = BTreeMap::new();
-    for (index, (origin, path)) in wanted.iter().enumerate() {
-        match origin.item {
-            Some(_) => lists.entry((&origin.file.path, origin.range.start)).or_default().push(index),
-            None => {
-                let path: Vec<&str> = path.iter().map(String::as_str).collect();
-                lines[index] = locate(origin, &path).map(|at| at.line);
-            }
-        }
+    let mut documents: BTreeMap<(&str, usize), Vec<usize>> = BTreeMap::new();
+    for (index, (origin, _)) in wanted.iter().enumerate() {
+        documents.entry((&origin.file.path, origin.range.start)).or_default().push(index);
     }
-    for indices in lists.values() {
+    for indices in documents.values() {
         let Some(first) = indices.first().and_then(|index| wanted.get(*index)) else { continue };
+        if let [only] = indices[..] {
+            let path: Vec<&str> = first.1.iter().map(String::as_str).collect();
+            lines[only] = locate(first.0, &path).map(|at| at.line);
+            continue;
+        }
         let Some(tree) = tree::parse(first.0.text()).ok().flatten() else { continue };
         // In ascending order, so that each line break is counted once.
         let offset = |index: &usize| {

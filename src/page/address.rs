@@ -1,8 +1,10 @@
 //! Addresses within the page.
 
+use crate::api::sensitive::has_secret;
 use std::borrow::Cow;
 
-/// An address with a query, encoded.
+/// An address with a query, encoded. A value with a secret in it is left away: addresses stay in histories, and the page
+/// refuses such a value.
 pub(super) struct PageAddress {
     path: Cow<'static, str>,
     query: form_urlencoded::Serializer<'static, String>,
@@ -14,9 +16,9 @@ impl PageAddress {
         PageAddress { path: path.into(), query: form_urlencoded::Serializer::new(String::new()), is_empty: true }
     }
 
-    /// Adds a name and its value; nothing for an empty value.
+    /// Adds a name and its value; nothing for an empty value, or for one with a secret in it.
     pub(super) fn with(mut self, name: &str, value: &str) -> Self {
-        if !value.is_empty() {
+        if !value.is_empty() && !has_secret(value) {
             self.query.append_pair(name, value);
             self.is_empty = false;
         }
@@ -55,5 +57,6 @@ mod tests {
         assert_eq!(PageAddress::new("/").with("q", "").text(), "/");
         assert_eq!(PageAddress::new("/a").with("q", "x&y=\"é").with("p", "").text(), "/a?q=x%26y%3D%22%C3%A9");
         assert_eq!(connection("a/b c"), "/connection?key=a%2Fb+c");
+        assert_eq!(PageAddress::new("/a").with("q", "x").with("p", "https://u:c4n4ry@h").text(), "/a?q=x");
     }
 }

@@ -1,7 +1,7 @@
 //! What an address asks for. A name that names nothing is refused: passed over, it would show more than was asked for.
 
 use super::fields::{Doubled, FormFields};
-use super::layout::line;
+use super::html::line;
 use super::shown::ShownProject;
 use crate::report::overview::{OverviewState, StepsOf};
 use std::collections::BTreeSet;
@@ -71,7 +71,7 @@ pub(super) fn is_there(path: &str, fields: &FormFields, shown: &ShownProject) ->
 }
 
 /// Fails if a field that is filled names nothing.
-fn named<'a>(
+pub(super) fn named<'a>(
     what: &str,
     field: &str,
     fields: &FormFields,

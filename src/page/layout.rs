@@ -2,6 +2,7 @@
 
 use super::PageSubject;
 use super::address::PageAddress;
+use super::asked::{Misnamed, MisnamedHelp};
 use super::desk::{Reading, UnwatchedTenant};
 use super::html::head;
 pub(super) use super::html::{LOGO, line, text};
@@ -10,7 +11,7 @@ use super::reply::{self, Reply};
 use super::request::Request;
 use crate::author::AuthorError;
 use crate::near_miss::{near_misses, near_or_all};
-use crate::text::{capital, quoted};
+use crate::text::{capital, count, quoted};
 use jiff::Timestamp;
 use maud::{DOCTYPE, Markup, html};
 use std::collections::BTreeSet;
@@ -130,6 +131,17 @@ pub(super) fn unknown<'a>(
     refused_with(request, status, title, notice(message, help))
 }
 
+/// A page that says that an address asks for what is not there.
+pub(super) fn misnamed(request: &Request, why: &Misnamed) -> Reply {
+    match &why.help {
+        MisnamedHelp::Text(help) => refused(request, why.status, why.title, &why.message, help),
+        MisnamedHelp::Names(given, there) => {
+            let there = there.iter().map(String::as_str);
+            unknown(request, (why.status, why.title), &why.message, given, there)
+        }
+    }
+}
+
 /// A page that says why an edit cannot be made: what it names is not there, or a rule forbids it.
 pub(super) fn refused_edit(request: &Request, title: &str, error: &AuthorError) -> Reply {
     let (status, question) = match error {
@@ -169,13 +181,18 @@ fn state(reading: &Reading) -> Markup {
 }
 
 /// What to know on every page.
+/// The field of an address that says how many files were just written. It changes nothing.
+pub(super) const WRITTEN: &str = "written";
+
 fn notices(request: &Request) -> Markup {
+    let written = request.fields.text(WRITTEN).parse::<usize>().unwrap_or(0);
     let Reading { failure, unwatched, unwatched_tenants, shown, hub, read_at, .. } = &request.reading;
     let what = match request.desk.options.shows {
         PageSubject::Folder(_) => "The project cannot be read: ",
         PageSubject::Hub(_) => "",
     };
     html! {
+        @if written > 0 { div.notice.good role="status" { p { "Written: " (count(written, "file", "files")) "." } } }
         @if let Some(failure) = failure {
             div.notice.bad role="alert" {
                 p { b { (what) } (text(&failure.message)) }
@@ -219,7 +236,7 @@ fn unnoticed(one: &UnwatchedTenant) -> Markup {
 }
 
 /// A moment of this day, for who was there: `18:20 UTC`.
-fn time(at: Timestamp) -> String {
+pub(super) fn time(at: Timestamp) -> String {
     at.strftime("%H:%M UTC").to_string()
 }
 
@@ -284,65 +301,10 @@ pub(super) fn steps(help: &str) -> Markup {
     }
 }
 
-/// The links to other parts of a list of which only some rows are shown.
-pub(super) struct RowPages {
-    /// The first row, from 0.
-    pub(super) first: usize,
-    /// The rows on this page.
-    pub(super) shown: usize,
-    /// All rows.
-    pub(super) all: usize,
-    /// The rows of a page.
-    pub(super) size: usize,
-}
-
-/// The rows of a list: pages of 50 for few tenants, of 25 for many.
-const ROWS: usize = 50;
-
-impl RowPages {
-    /// The page that a request asks for.
-    pub(super) fn of(request: &Request, all: usize) -> Self {
-        let tenants = request.reading.shown.as_ref().map_or(0, |shown| shown.overview.tenants.len());
-        let size = if tenants > 8 { ROWS / 2 } else { ROWS };
-        let page = request.fields.text("page").parse::<usize>().unwrap_or(1).max(1);
-        let first = (page - 1).saturating_mul(size).min(all);
-        RowPages { first, shown: size.min(all - first), all, size }
-    }
-
-    /// The rows of this page.
-    pub(super) fn rows<'r, T>(&self, all: &'r [T]) -> impl Iterator<Item = &'r T> {
-        all.iter().skip(self.first).take(self.shown)
-    }
-
-    /// The footer with the links. `address` makes the address of a page from 1.
-    pub(super) fn footer(&self, address: impl Fn(&str) -> String) -> Markup {
-        let page = self.first / self.size.max(1) + 1;
-        let left = self.all.saturating_sub(self.first + self.shown);
-        html! {
-            footer {
-                span {
-                    @if self.all == 0 { "None" } @else {
-                        (crate::text::thousands(self.first + 1)) "–" (crate::text::thousands(self.first + self.shown))
-                        " of " (crate::text::thousands(self.all))
-                    }
-                }
-                nav aria-label="Pages" {
-                    @if page > 1 {
-                        a href=(address(&(page - 1).to_string())) { "Previous " (self.size) }
-                    }
-                    @if left > 0 {
-                        a.next href=(address(&(page + 1).to_string())) { "Next " (left.min(self.size)) }
-                    }
-                }
-            }
-        }
-    }
-}
-
 /// An address of the same view with one field of the query changed, from the first page of a list on.
 pub(super) fn with(request: &Request, path: &'static str, name: &str, value: &str) -> String {
     let mut address = PageAddress::new(path);
-    for (key, old) in request.fields.iter().filter(|(key, _)| *key != name && *key != "page") {
+    for (key, old) in request.fields.iter().filter(|(key, _)| ![name, "page", WRITTEN].contains(key)) {
         address = address.with(key, old);
     }
     address.with(name, value).text()

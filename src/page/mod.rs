@@ -24,6 +24,7 @@ mod reader;
 mod reply;
 mod request;
 mod routes;
+mod row_pages;
 mod running;
 mod session;
 mod shown;

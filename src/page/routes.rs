@@ -1,6 +1,6 @@
 //! Which function answers which address.
 
-use super::asked::{self, Misnamed, MisnamedHelp};
+use super::asked;
 use super::desk::PageDesk;
 use super::fields::FormFields;
 use super::guard::{self, RefusedRequest};
@@ -97,7 +97,7 @@ type PageView = fn(&Request, &ShownProject) -> Reply;
 
 fn get(request: &Request) -> Reply {
     if let Err(doubled) = request.fields.are_single(&["per-customer"]) {
-        return misnamed(request, &doubled.into());
+        return layout::misnamed(request, &doubled.into());
     }
     if let PageSubject::Hub(from) = &request.desk.options.shows {
         return hub::get(request, from);
@@ -113,8 +113,8 @@ fn get(request: &Request) -> Reply {
         "/switch" => act::switch::ask,
         "/what-if" => view::what_if::show,
         "/plan" => view::plan::show,
-        "/plan.md" => view::plan::markdown,
-        "/plan.json" => view::plan::json,
+        "/plan.md" => view::plan_export::markdown,
+        "/plan.json" => view::plan_export::json,
         "/revert" => act::revert::show,
         "/keep" => act::keep::ask,
         "/apply" => return view::receipt::show(request, request.desk.running.last().as_deref()),
@@ -134,18 +134,8 @@ fn get(request: &Request) -> Reply {
     };
     with_shown(request, |request, shown| match asked::is_there(request.uri.path(), &request.fields, shown) {
         Ok(()) => view(request, shown),
-        Err(why) => misnamed(request, &why),
+        Err(why) => layout::misnamed(request, &why),
     })
-}
-
-fn misnamed(request: &Request, why: &Misnamed) -> Reply {
-    match &why.help {
-        MisnamedHelp::Text(help) => layout::refused(request, why.status, why.title, &why.message, help),
-        MisnamedHelp::Names(given, there) => {
-            let there = there.iter().map(String::as_str);
-            layout::unknown(request, (why.status, why.title), &why.message, given, there)
-        }
-    }
 }
 
 fn post(request: &Request) -> Reply {

@@ -1,8 +1,9 @@
 //! The apply that runs beside the requests: a closed tab stops nothing.
 
 use crate::apply::{Outcome, Receipt, Report};
-use crate::engine::model::plan::Plan;
-use std::collections::BTreeSet;
+use crate::engine::model::plan::{FieldChange, Plan};
+use jiff::Timestamp;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -13,6 +14,8 @@ pub(super) struct ApplyRun {
     pub(super) title: String,
     /// The number of actions that were shown.
     pub(super) total: usize,
+    /// When it began.
+    pub(super) began: Timestamp,
     stop: AtomicBool,
     progress: Mutex<ApplyProgress>,
 }
@@ -41,6 +44,8 @@ pub(super) enum ApplyEnd {
 /// What an apply did.
 pub(super) struct ApplyResult {
     pub(super) report: Report,
+    /// The changed fields of the first actions that were carried out, by action.
+    pub(super) fields: BTreeMap<String, Vec<FieldChange>>,
     /// The receipt and the plan after it, or why nothing could be read back.
     pub(super) after: Result<(Receipt, Plan), String>,
     /// What is left to people because of what was done: tenant, who, and what.
@@ -52,8 +57,8 @@ pub(super) struct ApplyResult {
 }
 
 impl ApplyRun {
-    pub(super) fn new(title: String, total: usize) -> Self {
-        ApplyRun { title, total, stop: AtomicBool::new(false), progress: Mutex::default() }
+    pub(super) fn new(title: String, total: usize, began: Timestamp) -> Self {
+        ApplyRun { title, total, began, stop: AtomicBool::new(false), progress: Mutex::default() }
     }
 
     pub(super) fn progress(&self) -> ApplyProgress {

@@ -17,6 +17,7 @@ use crate::manifest::{FileProblem, SourcePlace, is_manifest};
 use crate::tenant::TenantLocation;
 use crate::tenant::directory::{self, KustomizationDue};
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// A plan and the world that it is made from.
@@ -280,9 +281,8 @@ fn where_declared<'p>(project: &'p Project, syncs: &[Sync], tenant: &str, action
     let id = &action.change.object;
     let first = changed.map(|c| &c.field);
     let by_override = action.overrides.iter().find(|o| Some(&o.field) == first);
-    if let Some(OverrideOf { writer: Writer::Sync(sync), position, .. }) = by_override {
-        let path = vec!["spec".to_string(), "overrides".to_string(), position.to_string()];
-        return Some((project.origin(None, &ObjectId::new(Kind::TenantSync, sync))?, path));
+    if let Some(OverrideOf { writer: writer @ Writer::Sync(_), position, .. }) = by_override {
+        return where_overridden(project, writer, *position);
     }
     let mut writers = action.writers.iter().filter(|_| action.action != ActionKind::Delete);
     let declared = writers.find_map(|writer| match writer {
@@ -290,6 +290,32 @@ fn where_declared<'p>(project: &'p Project, syncs: &[Sync], tenant: &str, action
         _ => project.origin(Some(&syncs.iter().find(|s| s.writer == *writer)?.spec.from), id),
     });
     Some((declared.or_else(|| project.origin(Some(tenant), id))?, path))
+}
+
+/// The file and line of a sync.
+pub fn place_of_sync(project: &Project, writer: &Writer) -> Option<At> {
+    let Writer::Sync(sync) = writer else { return None };
+    at(&[(project.origin(None, &ObjectId::new(Kind::TenantSync, sync))?, Vec::new())]).pop()
+}
+
+/// The file and line of an override of a sync.
+pub fn place_of_override(project: &Project, writer: &Writer, position: usize) -> Option<At> {
+    places_of_overrides(project, writer, position..position + 1).pop()
+}
+
+/// The files and lines of overrides of a sync, by their positions.
+pub fn places_of_overrides(project: &Project, writer: &Writer, positions: Range<usize>) -> Vec<At> {
+    let wanted = positions.map(|position| where_overridden(project, writer, position));
+    match wanted.collect::<Option<Vec<WantedOrigin<'_>>>>() {
+        Some(wanted) => at(&wanted),
+        None => Vec::new(),
+    }
+}
+
+fn where_overridden<'p>(project: &'p Project, writer: &Writer, position: usize) -> Option<WantedOrigin<'p>> {
+    let Writer::Sync(sync) = writer else { return None };
+    let path = vec!["spec".to_string(), "overrides".to_string(), position.to_string()];
+    Some((project.origin(None, &ObjectId::new(Kind::TenantSync, sync))?, path))
 }
 
 fn where_found<'p>(project: &'p Project, finding: &Finding) -> Option<WantedOrigin<'p>> {

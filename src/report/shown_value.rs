@@ -1,7 +1,7 @@
 //! Values of fields as pages show them. A literal that is a secret, by its name, its type or what it is, is hidden.
 
 use super::value;
-use crate::api::sensitive::{has_secret, is_sensitive};
+use crate::api::sensitive::{has_secret, hides};
 use crate::api::{Input, names};
 use crate::engine::check::unread_type;
 use crate::engine::model::canonical::Json;
@@ -53,18 +53,18 @@ impl SecretInputs {
 
     /// Whether a literal value of a field is hidden.
     pub fn hides(&self, field: &Field<'_>, text: &str) -> bool {
-        let is_secret = |name: &str| self.any || is_sensitive(name) || self.names.contains(name);
+        let is_secret = |name: &str| self.any || hides(name) || self.names.contains(name);
         // `example.com/password`: what stands before it is a domain.
         let of_metadata = || {
             let is_it = matches!(field.kind, FieldKind::Label | FieldKind::Annotation);
-            is_it && is_sensitive(field.name.rsplit('/').next().unwrap_or_default())
+            is_it && hides(field.name.rsplit('/').next().unwrap_or_default())
         };
         (field.is_input() && is_secret(&field.name)) || of_metadata() || has_secret(text)
     }
 
     /// Whether an input holds a secret, by its name or type.
     pub fn contains(&self, input: &str) -> bool {
-        is_sensitive(input) || self.names.contains(input)
+        hides(input) || self.names.contains(input)
     }
 
     /// A live or declared value.

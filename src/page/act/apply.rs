@@ -2,7 +2,7 @@
 
 use crate::apply::consent::{Approvals, NotKept, StateFolder};
 use crate::apply::{self, Consent, Outcome, Refusal, Report};
-use crate::engine::model::plan::{Note, Plan, Scope};
+use crate::engine::model::plan::{FieldChange, Note, Plan, Scope};
 use crate::page::consent::{applicable, digest_of_plan};
 use crate::page::desk::PageDesk;
 use crate::page::layout;
@@ -16,8 +16,9 @@ use crate::page::{OpenScope, PageFolder};
 use crate::project::Project;
 use crate::project::planned;
 use crate::tenant::TenantLocation;
+use jiff::Timestamp;
 use maud::Markup;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Begins an apply of the whole plan.
@@ -61,7 +62,7 @@ pub(in crate::page) fn begin_with(
         ));
     }
     let consent = if approves { Consent::All } else { Consent::Safe };
-    let run = Arc::new(ApplyRun::new(title, applicable(plan).count()));
+    let run = Arc::new(ApplyRun::new(title, applicable(plan).count(), Timestamp::now()));
     let (desk, folder, digest) = (Arc::clone(&request.desk), Arc::clone(folder), fields.text("digest").to_string());
     let given = Given { shown: desk.plans_shown.of(&digest), digest, is_ticked: fields.has("approve") };
     let work = move |run: &ApplyRun| {
@@ -150,6 +151,7 @@ fn carry_out(
             return refused(refusal.to_string(), help);
         }
     };
+    let fields = fields_of(&report, &plan);
     let kustomized = keep_kustomizations(&project, &plan);
     let done = apply::digest_of(apply::done(&plan, &report));
     // The project is read again; keeping both in memory would need twice as much.
@@ -165,7 +167,15 @@ fn carry_out(
     }
     let mut left = left_to_people(&report, &plan);
     left.extend(after.iter().flat_map(|(_, after)| left_to_people(&report, after)));
-    ApplyEnd::Done(Box::new(ApplyResult { report, after, left, kustomized, warnings }))
+    ApplyEnd::Done(Box::new(ApplyResult { report, fields, after, left, kustomized, warnings }))
+}
+
+/// The changed fields of the first actions that were carried out.
+fn fields_of(report: &Report, plan: &Plan) -> BTreeMap<String, Vec<FieldChange>> {
+    let done = report.outcomes.iter().filter(|(_, outcome)| *outcome == Outcome::Done).take(view::receipt::MOST);
+    let done: BTreeSet<&str> = done.map(|(id, _)| id.as_str()).collect();
+    let done = plan.actions().filter(|(_, action)| done.contains(action.id.as_str()));
+    done.map(|(_, action)| (action.id.clone(), action.fields.clone())).collect()
 }
 
 /// The manual steps that a plan names for objects that were written. Once they are, the plan after them names fewer.

@@ -52,8 +52,8 @@ fn show_again(request: &Request, shown: &ShownProject, notice: Markup) -> Reply 
         @if applicable(&plan).next().is_none() {
             div.notice { p { (line(&what)) " has not drifted, and is not kept: there is nothing to put back." } }
         } @else {
-            (view::plan::targets(request, shown, &plan))
-            (view::plan::consent(request, &shown.project, &plan, "/revert", html! {
+            (view::plan::targets(shown, &plan))
+            (view::apply_form::apply_form(request, &shown.project, &plan, "/revert", html! {
                 @for name in ["tenant", "object", "field"] {
                     input type="hidden" name=(name) value=(request.fields.text(name));
                 }

@@ -3,7 +3,7 @@
 use super::proposed::Proposed;
 use super::{reason, review};
 use crate::api::{ConnectionSpec, Input, Kind, names, sensitive};
-use crate::author::set::{SetConnection, Settable, SettableInput, set, settable};
+use crate::author::set::{Emptied, SetConnection, Settable, SettableInput, set, settable};
 use crate::author::{AuthorError, Draft, Values, secret_ref};
 use crate::engine::model::canonical::Digest;
 use crate::engine::model::plan::{ActionKind, FieldChange, Op, Plan};
@@ -57,6 +57,7 @@ fn tests(settable: &Settable, spec: &ConnectionSpec) -> Vec<SettableInput> {
         name: input.name.clone(),
         is_secret: input.is_secret,
         hides_literal: input.hides_literal,
+        emptied: Emptied::Removed,
         present: match inputs.and_then(|inputs| inputs.get(&input.name)) {
             Some(Input::Value(value)) if !input.is_secret && !input.hides_literal && !sensitive::has_secret(value) => {
                 Some(value.clone())
@@ -203,7 +204,13 @@ fn input(
                 @if is_per_customer { "each customer has their own; a value here would be the same for all" }
                 @else if input.is_secret { "a reference to a Secret, never the secret itself" }
                 @else if pending.is_some() { (will_be(input.present.as_deref())) }
-                @else if input.present.is_some() { "empty removes it" }
+                @else if input.present.is_some() {
+                    @match input.emptied {
+                        Emptied::Removed => "empty removes it",
+                        Emptied::EndsOverride => "empty removes the override: the value of the sync comes back",
+                        Emptied::Refused => "a sync brings it: it can have another value here, not none",
+                    }
+                }
                 @else { "not set" }
             }
         }

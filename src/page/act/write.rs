@@ -110,7 +110,9 @@ pub(crate) fn write(request: &Request, shown: &ShownProject) -> Reply {
     }
     request.desk.read_again();
     request.desk.wait_for_reading(request.reading.read);
-    reply::see_other(back(&proposed.then))
+    let then = back(&proposed.then);
+    let mark = if then.contains('?') { '&' } else { '?' };
+    reply::see_other(&format!("{then}{mark}{}={}", layout::WRITTEN, proposed.edited.files.len()))
 }
 
 fn write_records(project: &Project, tenant: &str, records: &[Action]) -> Result<(), String> {

@@ -2,6 +2,7 @@
 //! server decides about every change.
 
 mod approve;
+mod asked;
 mod overview;
 pub(super) mod reader;
 mod receipts;
@@ -34,7 +35,10 @@ pub(super) fn get(request: &Request, from: &PageHub) -> Reply {
         "/receipts" => receipts::show,
         path => return nothing(request, &format!("There is no page {path} over a hub.")),
     };
-    with_shown(request, |shown| view(request, shown))
+    with_shown(request, |shown| match asked::is_there(request.uri.path(), &request.fields, shown) {
+        Ok(()) => view(request, shown),
+        Err(why) => layout::misnamed(request, &why),
+    })
 }
 
 /// Answers a form of this session.

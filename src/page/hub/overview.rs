@@ -4,18 +4,17 @@ use super::shown::HubShown;
 use super::state::{HubState, word};
 use super::words::{button, headline_of, target};
 use crate::hub::{AskedTargets, mode};
-use crate::page::layout::{self, NavEntry, RowPages, line, text, with};
+use crate::page::layout::{self, NavEntry, line, text, with};
 use crate::page::reply::Reply;
 use crate::page::request::Request;
-use crate::page::view::{bare_mark, mark};
+use crate::page::row_pages::{ROWS, RowPages};
+use crate::page::view::{bare_mark, mark_as};
 use crate::render::hub::{HubPart, Section};
 use crate::report::overview_state::{OverviewState, StateCounts};
 use crate::tenant::cluster::hub::HubTenant;
 use crate::text::{capital, count, shorten, thousands};
 use maud::{Markup, html};
 
-/// The rows of a page.
-const ROWS: usize = 50;
 /// The entries of a list in a row.
 const FIRST: usize = 3;
 /// The most columns of such an entry.
@@ -34,9 +33,7 @@ pub(super) fn show(request: &Request, shown: &HubShown) -> Reply {
     parts.iter().for_each(|part| counts.add(state_of(part)));
     let only = OverviewState::of_class(request.fields.text("show"));
     parts.retain(|part| only.is_none_or(|only| state_of(part) == only));
-    let page = request.fields.text("page").parse::<usize>().unwrap_or(1).max(1);
-    let first = (page - 1).saturating_mul(ROWS).min(parts.len());
-    let pages = RowPages { first, shown: ROWS.min(parts.len() - first), all: parts.len(), size: ROWS };
+    let pages = RowPages::of_size(request, parts.len(), ROWS);
     let chip = |state: Option<OverviewState>, name: &str, number: usize| {
         let to = with(request, "/", "show", state.map_or("", OverviewState::class));
         html! {
@@ -150,7 +147,7 @@ fn of_tenant(shown: &HubShown, name: &str, tenant: &HubTenant, parts: &[HubPart]
         spec.into_iter().flat_map(|spec| [spec.region.clone(), spec.environment.clone()]).flatten().collect();
     html! {
         li {
-            (mark(state.mark))
+            (mark_as(state.mark, &state.word))
             div {
                 b { (line(name)) } " " span.dim { (line(&about.join(" · "))) }
                 @if spec.is_some_and(|spec| spec.is_suspended()) { " " span.tag { "suspended" } }

@@ -10,7 +10,7 @@ use crate::page::layout::{self, NavEntry, line, text};
 use crate::page::plans_shown::ShownActions;
 use crate::page::reply::Reply;
 use crate::page::request::Request;
-use crate::page::view::{act, diff, mark};
+use crate::page::view::{act, bare_mark, diff};
 use crate::render::hub::{HubPart, KeptAction, KeptChange, KeptPlan, Section};
 use crate::report::overview_state::OverviewState;
 use crate::text::{capital, count, thousands};
@@ -40,7 +40,7 @@ pub(super) fn show(request: &Request, from: &PageHub, shown: &HubShown) -> Reply
         div.head {
             div {
                 h1 { (line(&part.title())) }
-                p { (mark(state.mark)) " " (state.word) " · mode " (mode) @if let Some(sums) = part.sums() { " · " (sums) } }
+                p { (bare_mark(state.mark)) " " (state.word) " · mode " (mode) @if let Some(sums) = part.sums() { " · " (sums) } }
             }
             form.do method="post" action="/reconcile" {
                 (layout::token(request))

@@ -2,9 +2,10 @@
 
 use super::overview::table;
 use crate::page::address::{self, PageAddress};
-use crate::page::layout::{self, NavEntry, RowPages, line, with};
+use crate::page::layout::{self, NavEntry, line, with};
 use crate::page::reply::Reply;
 use crate::page::request::Request;
+use crate::page::row_pages::RowPages;
 use crate::page::shown::ShownProject;
 use crate::report::overview::OverviewRow;
 use crate::text::count;
@@ -64,7 +65,7 @@ fn of_component(request: &Request, shown: &ShownProject, component: &str) -> Rep
         let there = shown.components.iter().map(String::as_str);
         return layout::unknown(request, (404, "No such component"), &message, component, there);
     }
-    let pages = RowPages::of(request, rows.len());
+    let pages = RowPages::of_matrix(request, rows.len());
     let main = html! {
         div.head {
             div {

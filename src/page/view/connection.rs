@@ -2,7 +2,7 @@
 
 use super::mark;
 use super::offer::offer;
-use super::plan::{actions_of_field, below};
+use super::plan_entry::{actions_of_field, below};
 use crate::api::Kind;
 use crate::api::names;
 use crate::engine::model::inventory::View;

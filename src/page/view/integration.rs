@@ -1,6 +1,6 @@
 //! An integration: its flows and steps with the connection at each, and its bindings in every tenant.
 
-use super::plan::of_action;
+use super::plan_entry::{self, entries_of, of_action};
 use super::{bare_mark, mark};
 use crate::api::{Kind, sensitive};
 use crate::author::Draft;
@@ -78,6 +78,7 @@ pub(in crate::page) fn show(request: &Request, shown: &ShownProject) -> Reply {
         }
         @if is_elsewhere { div.notice { p { (line(asked)) " has no integration " (line(name)) ", or could not be read. This is that of " (line(tenant)) "." } } }
         (bindings(request, shown, name, &rows))
+        (changes(shown, name))
         div.three {
             (tree(shown, name, tenant, rows.get(tenant).map_or(&[], Vec::as_slice)))
             (what_if(shown, name, tenant))
@@ -120,6 +121,30 @@ fn bindings(_request: &Request, shown: &ShownProject, name: &str, rows: &BTreeMa
                         }
                     }
                 }
+            }
+        }
+    }
+}
+
+/// What the plan does with the integration in each tenant, and what holds it back.
+fn changes(shown: &ShownProject, name: &str) -> Markup {
+    let plan = &shown.planned.plan;
+    let (id, held) = (ObjectId::new(Kind::Integration, name), plan.held());
+    let found: Vec<_> = plan
+        .targets
+        .iter()
+        .flat_map(|target| entries_of(plan, &held, target, &id).into_iter().map(move |entry| (target, entry)))
+        .collect();
+    html! {
+        @if !found.is_empty() {
+            section aria-labelledby="h-changes" {
+                h2 #h-changes { "Changes and problems " span.count { (found.len()) } }
+                @for (at, (target, entry)) in found.iter().take(MOST).enumerate() {
+                    @if at == 0 || found.get(at - 1).is_some_and(|(above, _)| above.tenant != target.tenant) { h3 { (line(&target.tenant)) } }
+                    (plan_entry::entry(shown, target, entry))
+                }
+                @if found.len() > MOST { p.dim { "and " (found.len() - MOST) " more" } }
+                p.then { a href=(PageAddress::new("/plan").with("q", name).text()) { "Show them in the plan" } }
             }
         }
     }
@@ -224,7 +249,7 @@ fn tree(shown: &ShownProject, name: &str, tenant: &str, rows: &[BindingRow]) -> 
                         li {
                             span { (line(&row.variable)) " " span.dim { (count(row.used_by.len(), "use", "uses")) } }
                             span { span.key { (line(row.stable_key.as_deref().unwrap_or_default())) } " "
-                                a href=(PageAddress::new("/switch").with("tenant", tenant).with("integration", name).with("variable", &row.variable).text()) aria-label={ "Switch all uses of " (line(&row.variable)) } { "Switch all" } }
+                                (switch_link(name, tenant, ("variable", &row.variable), "Switch all", &format!("Switch all uses of {}", row.variable))) }
                         }
                     }
                 }
@@ -233,12 +258,18 @@ fn tree(shown: &ShownProject, name: &str, tenant: &str, rows: &[BindingRow]) -> 
     }
 }
 
+/// The link that switches what a part of the definition uses. A part whose name has a secret in it cannot be named in an
+/// address.
+fn switch_link(name: &str, tenant: &str, (what, part): (&str, &str), word: &str, label: &str) -> Markup {
+    let to = PageAddress::new("/switch").with("tenant", tenant).with("integration", name).with(what, part).text();
+    html! {
+        @if sensitive::has_secret(part) { span.dim { "its name has a secret in it" } }
+        @else { a href=(to) aria-label=(line(label)) { (word) } }
+    }
+}
+
 /// The steps in the order of the definition, below their flow.
 fn steps_of(name: &str, tenant: &str, steps: &[StepChoice]) -> Markup {
-    let to = |step: &StepChoice| {
-        let what = if step.is_data_source { "data-source" } else { "step" };
-        PageAddress::new("/switch").with("tenant", tenant).with("integration", name).with(what, &step.path).text()
-    };
     let parts = |step: &StepChoice| -> (String, String) {
         // Before it is split: a part of an address tells its password.
         let path = sensitive::masked(&step.path);
@@ -257,7 +288,8 @@ fn steps_of(name: &str, tenant: &str, steps: &[StepChoice]) -> Markup {
                     span { (line(&rest)) }
                     span {
                         @match &step.uses { Some(uses) => (line(uses)), None => "no connection yet" } " "
-                        a href=(to(step)) aria-label={ "Switch " (line(&rest)) } { "Switch" }
+                        @let what = if step.is_data_source { "data-source" } else { "step" };
+                        (switch_link(name, tenant, (what, &step.path), "Switch", &format!("Switch {rest}")))
                     }
                 }
             }

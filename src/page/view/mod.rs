@@ -1,5 +1,6 @@
 //! A file per view: what was read, as HTML.
 
+pub(super) mod apply_form;
 pub(super) mod components;
 pub(super) mod connection;
 pub(super) mod diff;
@@ -7,6 +8,8 @@ pub(super) mod integration;
 mod offer;
 pub(super) mod overview;
 pub(super) mod plan;
+mod plan_entry;
+pub(super) mod plan_export;
 pub(super) mod problems;
 pub(super) mod receipt;
 pub(super) mod receipts;

@@ -1,14 +1,15 @@
 //! Keys and integrations by tenant, worst first, with what needs a person above.
 
 use super::offer::offer;
-use super::plan::place;
+use super::plan_entry::place;
 use super::{bare_mark, mark, mark_as};
 use crate::page::address::{self, PageAddress};
 use crate::page::consent::applicable;
 use crate::page::html::LOGO;
-use crate::page::layout::{self, NavEntry, RowPages, line, text, with};
+use crate::page::layout::{self, NavEntry, line, text, with};
 use crate::page::reply::Reply;
 use crate::page::request::Request;
+use crate::page::row_pages::RowPages;
 use crate::page::shown::ShownProject;
 use crate::report::overview::{
     Attention, AttentionLink, Overview, OverviewRow, OverviewState, RowCounts, StepsOf, TenantHealth,
@@ -58,7 +59,7 @@ fn matrix(request: &Request, shown: &ShownProject, is_of_integrations: bool, ent
         is_of_tenant && (wanted.is_empty() || row.matches(&wanted))
     };
     let found: Vec<&OverviewRow> = rows.iter().filter(is_meant).collect();
-    let pages = RowPages::of(request, found.len());
+    let pages = RowPages::of_matrix(request, found.len());
     let list = html! {
         section #list aria-label=(if is_of_integrations { "Integrations in every tenant" } else { "Connections in every tenant" }) {
             div.bar {

@@ -1,9 +1,9 @@
 //! The apply that runs, and its receipt.
 
-use super::{mark, mark_as};
+use super::{diff, mark, mark_as};
 use crate::apply::{Outcome, Receipt, Report};
 use crate::engine::model::canonical::short;
-use crate::engine::model::plan::Plan;
+use crate::engine::model::plan::{FieldChange, Plan};
 use crate::page::layout::{self, NavEntry, line, text};
 use crate::page::reply::Reply;
 use crate::page::request::Request;
@@ -11,10 +11,10 @@ use crate::page::running::{ApplyEnd, ApplyResult, ApplyRun};
 use crate::report::overview_state::OverviewState;
 use crate::text::count;
 use maud::{Markup, html};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The most outcomes that are listed: failures come first.
-const MOST: usize = 200;
+pub(in crate::page) const MOST: usize = 200;
 
 /// Shows the apply that runs, or the last one.
 pub(in crate::page) fn show(request: &Request, run: Option<&ApplyRun>) -> Reply {
@@ -29,7 +29,7 @@ pub(in crate::page) fn show(request: &Request, run: Option<&ApplyRun>) -> Reply 
             html! {
                 div.head { div { h1 { (line(&run.title)) } p role="status" { (done) " of " (count(run.total, "action", "actions")) } } }
                 progress max=(run.total.max(1)) value=(done) aria-label="Progress" {}
-                (outcomes(&progress.outcomes, 20))
+                (outcomes(&progress.outcomes, &BTreeMap::new(), 20))
                 form.consent method="post" action="/stop" {
                     (layout::token(request))
                     span.dim { @if run.is_stopping() { "It stops after the current write." } @else { "It goes on if you close this page." } }
@@ -41,19 +41,19 @@ pub(in crate::page) fn show(request: &Request, run: Option<&ApplyRun>) -> Reply 
         Some(ApplyEnd::Refused { message, help }) => html! {
             h1 { @if progress.outcomes.is_empty() { "Nothing was written" } @else { "Not finished" } }
             (layout::refusal(message, help))
-            @if !progress.outcomes.is_empty() { (outcomes(&progress.outcomes, MOST)) }
+            @if !progress.outcomes.is_empty() { (outcomes(&progress.outcomes, &BTreeMap::new(), MOST)) }
             p { a.button href="/plan" { "Open the plan" } }
         },
-        Some(ApplyEnd::Done(result)) => receipt(&run.title, result),
+        Some(ApplyEnd::Done(result)) => receipt(run, result),
     };
     layout::reply(request, Some(NavEntry::Receipts), "Receipt", main)
 }
 
 /// What was done, and what is left.
-fn receipt(title: &str, result: &ApplyResult) -> Markup {
-    let ApplyResult { report, after, left, kustomized, warnings } = result;
+fn receipt(run: &ApplyRun, result: &ApplyResult) -> Markup {
+    let ApplyResult { report, fields, after, left, kustomized, warnings } = result;
     html! {
-        div.head { div { h1 { "Receipt" } p { (line(title)) ": " (sentence(report)) } } div.do { a.button href="/plan" { "Open the plan" } } }
+        div.head { div { h1 { "Receipt" } p { (line(&run.title)) ": " (sentence(report)) " · began at " time datetime=(run.began.to_string()) { (layout::time(run.began)) } } } div.do { a.button href="/plan" { "Open the plan" } } }
         (read_back(after))
         @for warning in warnings { div.notice.warn { p { (text(warning)) } } }
         @for (tenant, error) in &report.unsettled { div.notice.bad { p { (line(tenant)) ": " (text(&error.to_string())) } } }
@@ -63,7 +63,7 @@ fn receipt(title: &str, result: &ApplyResult) -> Markup {
                 Err(why) => div.notice.bad { p { "kustomization.yaml of " (line(tenant)) ": " (text(why)) } },
             }
         }
-        (outcomes(&report.outcomes, MOST))
+        (outcomes(&report.outcomes, fields, MOST))
         (left_to_people(left))
     }
 }
@@ -95,14 +95,23 @@ fn read_back(after: &Result<(Receipt, Plan), String>) -> Markup {
     }
 }
 
-fn outcomes(all: &[(String, Outcome)], most: usize) -> Markup {
+fn outcomes(all: &[(String, Outcome)], fields: &BTreeMap<String, Vec<FieldChange>>, most: usize) -> Markup {
     let mut shown: Vec<&(String, Outcome)> = all.iter().collect();
     shown.sort_by_key(|(_, outcome)| rank(outcome));
     html! {
         ul.outcomes {
             @for (id, outcome) in shown.iter().take(most) {
                 @let (state, why) = words(outcome);
-                li { (state) span { b { (line(id)) } @if !why.is_empty() { " " span.dim { (text(&why)) } } } }
+                @let changed = fields.get(id).filter(|changed| !changed.is_empty());
+                li {
+                    (state)
+                    div {
+                        b { (line(id)) } @if !why.is_empty() { " " span.dim { (text(&why)) } }
+                        @if let Some(changed) = changed {
+                            details data-key={ "fields " (line(id)) } { summary { (count(changed.len(), "field", "fields")) } (diff::fields(None, changed)) }
+                        }
+                    }
+                }
             }
             @if shown.len() > most { li.dim { span {} span { "and " (shown.len() - most) " more" } } }
         }

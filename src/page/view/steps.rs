@@ -2,15 +2,15 @@
 
 use super::page_of;
 use crate::page::address::PageAddress;
-use crate::page::layout::{self, NavEntry, RowPages, line, text, with};
+use crate::page::layout::{self, NavEntry, line, text, with};
 use crate::page::reply::Reply;
 use crate::page::request::Request;
+use crate::page::row_pages::{ROWS, RowPages};
+use crate::page::running::ApplyEnd;
 use crate::page::shown::ShownProject;
 use crate::report::overview::StepsOf;
-use maud::html;
-
-/// The steps of a page.
-const ROWS: usize = 50;
+use crate::text::count;
+use maud::{Markup, html};
 
 /// Shows the steps of one group of people, or of all.
 pub(in crate::page) fn show(request: &Request, shown: &ShownProject) -> Reply {
@@ -21,10 +21,8 @@ pub(in crate::page) fn show(request: &Request, shown: &ShownProject) -> Reply {
         .filter(|group| who.is_empty() || group.who == who)
         .flat_map(|group| group.steps.iter().map(move |step| (group, step)))
         .collect();
-    let page = request.fields.text("page").parse::<usize>().unwrap_or(1).max(1);
-    let first = (page - 1).saturating_mul(ROWS).min(steps.len());
-    let rows: Vec<_> = steps.iter().skip(first).take(ROWS).collect();
-    let pages = RowPages { first, shown: rows.len(), all: steps.len(), size: ROWS };
+    let pages = RowPages::of_size(request, steps.len(), ROWS);
+    let rows: Vec<_> = pages.rows(&steps).collect();
     let main = html! {
         div.head { div { h1 { "Manual steps" } p { "What only people can do: " (shown.steps.counts.words()) "." } } }
         nav.chips aria-label="By whom" {
@@ -50,7 +48,22 @@ pub(in crate::page) fn show(request: &Request, shown: &ShownProject) -> Reply {
                 }
             }
         }
+        @if who.is_empty() && pages.first == 0 { (of_last_apply(request)) }
         @if pages.all > ROWS { (pages.footer(|page| with(request, "/steps", "page", page))) }
     };
     layout::reply(request, Some(NavEntry::Overview), "Manual steps", main)
+}
+
+/// What the last apply left to people. Some of it no plan can name again: customers who have to sign in are known only
+/// from the change.
+fn of_last_apply(request: &Request) -> Markup {
+    let run = request.desk.running.last();
+    let end = run.and_then(|run| run.progress().end);
+    let left = match end.as_deref() {
+        Some(ApplyEnd::Done(result)) => result.left.len(),
+        _ => 0,
+    };
+    html! {
+        @if left > 0 { p { "The last apply from this page left " (count(left, "manual step", "manual steps")) " to people. " a href="/apply" { "Open its receipt" } } }
+    }
 }

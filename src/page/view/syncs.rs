@@ -1,6 +1,7 @@
 //! Tenants and the syncs between them, as a picture and as a list.
 
 use super::mark;
+use super::plan_entry::place;
 use crate::api::{ConnectionMode, Kind, SyncMode};
 use crate::engine::model::code::Code;
 use crate::engine::model::inventory::Sync;
@@ -9,6 +10,7 @@ use crate::page::layout::{self, NavEntry, line, text};
 use crate::page::reply::Reply;
 use crate::page::request::Request;
 use crate::page::shown::ShownProject;
+use crate::project::planned;
 use crate::report::overview::{OverviewState, TenantHealth};
 use crate::report::sync_overrides;
 use maud::{Markup, html};
@@ -95,6 +97,7 @@ fn of_sync(request: &Request, shown: &ShownProject, sync: &Sync) -> Markup {
             span.i.none aria-hidden="true" { "→" }
             div {
                 b { (line(&name)) } @if spec.is_suspended() { " " span.tag { "suspended" } }
+                @if let Some(at) = planned::place_of_sync(&shown.project, &sync.writer) { " " code.dim { (line(&place(&shown.project.root, &at))) } }
                 div.about { (line(&spec.from)) " → " (line(&targets.iter().map(|to| to.as_str()).collect::<Vec<_>>().join(", "))) " · " (line(&spec.integrations.join(", "))) " · " (connections) " · mode " (mode) @if spec.prunes() { " · prunes" } }
                 @if !refused.is_empty() { div.about.loud { "Not accepted by " (line(&refused.join(", "))) ": nothing is written there" } }
                 (stages(shown, sync))
@@ -130,13 +133,18 @@ fn stages(shown: &ShownProject, sync: &Sync) -> Markup {
 /// The overrides, each with its reason.
 fn overrides(shown: &ShownProject, sync: &Sync, name: &str) -> Markup {
     let all = sync_overrides::overrides(&shown.planned.world, &sync.spec);
+    let places = planned::places_of_overrides(&shown.project, &sync.writer, 0..all.len().min(MOST));
+    let line_of = |position: usize| places.get(position);
     html! {
         @if !all.is_empty() {
             details data-key={ "overrides " (line(name)) } {
                 summary { (crate::text::count(all.len(), "override", "overrides")) }
                 ul.plain {
-                    @for one in all.iter().take(MOST) {
-                        li { b { (line(&one.tenant)) } " " (line(&one.what)) ": " span.v { (line(&one.value)) } div.about { (text(&one.reason)) } }
+                    @for (position, one) in all.iter().take(MOST).enumerate() {
+                        li {
+                            b { (line(&one.tenant)) } " " (line(&one.what)) ": " span.v { (line(&one.value)) }
+                            div.about { (text(&one.reason)) @if let Some(at) = line_of(position) { " " code { (line(&place(&shown.project.root, at))) } } }
+                        }
                     }
                     @if all.len() > MOST { li.dim { "and " (all.len() - MOST) " more" } }
                 }

@@ -71,7 +71,7 @@ pub(in crate::page) fn show(request: &Request, shown: &ShownProject) -> Reply {
         @if !accepts {
             div.notice.warn { p { (line(to)) " does not accept syncs from " (line(from)) ": add it to acceptFrom of its Tenant. Until then nothing of this is written." } }
         }
-        (plan::targets(request, shown, &made))
+        (plan::targets(shown, &made))
     };
     layout::reply(request, Some(NavEntry::Integrations), &title, main)
 }

@@ -1,7 +1,7 @@
 //! The details in the status of a sync for one target: blocked, drifted and kept fields, manual steps, warnings and
 //! conditions, each with what to do.
 
-use super::{HubPart, exit_of};
+use super::HubPart;
 use crate::api::{Condition, TargetCounts, TargetStatus};
 use crate::render::page::{Span, TextPage, command, faint, heading, plain};
 use crate::render::style::Tone;
@@ -121,7 +121,7 @@ impl HubPart {
 
     /// Adds the heading and the syncer's message to a page; without commands if a plan with these commands follows.
     pub(super) fn head(&self, page: &mut TextPage) {
-        let tone = match exit_of(&self.target) {
+        let tone = match self.exit() {
             0 if !self.differs() => Tone::Good,
             0 | 2 => Tone::Careful,
             _ => Tone::Bad,

@@ -76,6 +76,16 @@ pub fn exit_of(target: &TargetStatus) -> u8 {
     }
 }
 
+impl HubPart {
+    /// The exit code for it. What was in sync before the last change of the sync is unknown.
+    pub fn exit(&self) -> u8 {
+        match exit_of(&self.target) {
+            0 if !self.is_observed => 1,
+            exit => exit,
+        }
+    }
+}
+
 /// The exit code with the highest precedence: an error, then unresolved, then actions.
 pub fn worst(exits: impl IntoIterator<Item = u8>) -> u8 {
     let rank = |exit: &u8| [0, 2, 3, 1].iter().position(|known| known == exit).unwrap_or(usize::MAX);
@@ -113,6 +123,14 @@ mod tests {
 
     fn text(part: HubPart) -> String {
         plan(part).text(Style::default())
+    }
+
+    /// "Unknown is never empty": what the syncer reported before the last change of the sync may not hold any more.
+    #[test]
+    fn what_was_not_reconciled_is_not_in_sync() {
+        let exit = |state: &str| HubPart { is_observed: false, ..part(state, None) }.exit();
+        assert_eq!(["InSync", "Suspended", "AwaitingApproval", "Drifted"].map(exit), [1, 1, 2, 3]);
+        assert_eq!(part("InSync", None).exit(), 0);
     }
 
     /// "Never 'in sync' beside a difference": also if only the person's own plan differs.

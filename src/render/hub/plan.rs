@@ -26,7 +26,7 @@ impl HubPlan {
         let differ = self.parts.iter().filter(|part| part.differs_from_own()).map(|_| 2);
         let unread = self.parts.iter().filter_map(|part| part.compared.as_ref()?.unread.as_ref()).map(|_| 1);
         let dead = self.syncer.iter().filter(|syncer| syncer.is_dead()).map(|_| 1);
-        worst(self.parts.iter().map(|part| exit_of(&part.target)).chain(unread).chain(dead).chain(differ))
+        worst(self.parts.iter().map(HubPart::exit).chain(unread).chain(dead).chain(differ))
     }
 
     /// The plans as text for a terminal.

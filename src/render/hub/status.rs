@@ -1,7 +1,7 @@
 //! An overview of a hub: its Tenants, and the state of each sync in each target.
 
 use super::details::first;
-use super::{HubPart, SyncerSign, exit_of, worst};
+use super::{HubPart, SyncerSign, worst};
 use crate::api::{Condition, Kind, TargetStatus, TenantStatus};
 use crate::engine::model::item::ObjectId;
 use crate::render::markdown::{command as command_block, escape as md, row, rule};
@@ -131,7 +131,7 @@ impl HubSyncStatus {
 
     /// Adds it to a page. `is_old`: no syncer runs, so that it may be another one by now.
     fn show(&self, page: &mut TextPage, is_first: bool, is_old: bool) {
-        let tone = match exit_of(&self.target) {
+        let tone = match self.part.exit() {
             0 if !is_old && !self.part.differs() => Tone::Good,
             0 | 2 => Tone::Careful,
             _ => Tone::Bad,
@@ -171,8 +171,8 @@ impl HubStatus {
     ) -> Self {
         let unready = tenants.iter().filter(|tenant| tenant.ready != Some(true)).map(|_| 1);
         let dead = sign.iter().filter(|sign| sign.is_dead()).map(|_| 1);
-        let exit = worst(syncs.iter().map(|sync| exit_of(&sync.target)).chain(unready).chain(dead));
-        let is_different = |sync: &&HubSyncStatus| sync.part.differs() || exit_of(&sync.target) != 0;
+        let exit = worst(syncs.iter().map(|sync| sync.part.exit()).chain(unready).chain(dead));
+        let is_different = |sync: &&HubSyncStatus| sync.part.differs() || sync.part.exit() != 0;
         let differing: BTreeSet<&str> =
             syncs.iter().filter(is_different).map(|sync| sync.target.tenant.as_str()).collect();
         let mark = |tenant: HubTenantStatus| {
@@ -335,7 +335,7 @@ mod tests {
         assert_eq!(exit(&["Drifted", "NotAccepted", "Unreachable"]), 1);
         assert_eq!(exit(&["Unheard"]), 1);
         let blocked = part("AwaitingApproval", TargetCounts { blocked: 1, ..Default::default() });
-        assert_eq!(exit_of(&blocked.target), 3, "what is blocked is reported although something waits");
+        assert_eq!(blocked.exit(), 3, "what is blocked is reported although something waits");
         let unready = HubTenantStatus::of("eu", &TenantStatus::default(), true, (None, None));
         assert_eq!(HubStatus::of("hub", vec![unready], Vec::new(), None).exit(), 1);
     }

@@ -49,6 +49,13 @@ fn all_of_a_plan_is_approved_and_applied_as_the_command_does_it() {
     assert!(words.contains("6 actions done"), "{words}");
     assert!(words.contains("Manual steps"), "{words}");
     assert!(words.contains("supply Secret hubspot-app"), "{words}");
+    // What was changed, field by field, and when; what no plan names again stays to be found.
+    assert!(
+        receipt.body.contains("<time datetime=") && words.contains("inputs.scopes − api + api refresh_token"),
+        "{words}"
+    );
+    let steps = served.get("/steps").words();
+    assert!(steps.contains("The last apply from this page left"), "{steps}");
     let plan = said(&run(other.path(), &["plan"]));
     let approved = plan.split_once("--approve ").unwrap().1.split_whitespace().next().unwrap();
     let output = apply_by_command(other.path(), &["--approve", approved]);

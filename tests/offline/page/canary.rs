@@ -15,13 +15,16 @@ type Given = &'static [(&'static str, &'static str)];
 const CANARY: &str = "c4n4ry-Hunter2-9f8e7d";
 
 /// A secret in forms that tell it anywhere.
-const TELLING: [&str; 6] = [
+const TELLING: [&str; 9] = [
     "https://svc:c4n4ry-Hunter2-9f8e7d@h.example/x",
     "see https://h.example/x?y=1&access_token=c4n4ry-Hunter2-9f8e7d for it",
     "https://h.example/x?sig=c4n4ry-Hunter2-9f8e7d",
     "ghp_C4n4ryC4n4ryC4n4ryC4n4ryC4n4ryC4n4ry",
     "Bearer eyJC4n4ryC4n4ry.eyJC4n4ryC4n4ry.C4n4ryC4n4ry",
     "AKIAC4N4RYC4N4RYC4N4",
+    "svc:c4n4ry-Hunter2-9f8e7d@h.example:5432/x",
+    "Authorization: Basic c4n4ry-Hunter2-9f8e7d",
+    "https://c4n4ry-Hunter2-9f8e7d@h.example/x",
 ];
 
 /// A secret input of a type.
@@ -294,7 +297,7 @@ fn other_kinds_and_broken_files() {
 
 #[test]
 fn texts_that_tell_a_secret_by_themselves() {
-    for first in [0, 2, 4] {
+    for first in [0, 2, 4, 6] {
         let root = example("us-eu");
         let root = root.path();
         // Another one in each place.
@@ -400,8 +403,12 @@ flows:
           connection: {{type: configVar, value: Salesforce}}
           password: {{type: value, value: {CANARY}}}
           url: {{type: value, value: \"{}\"}}
+      - name: \"Call {}\"
+        action: {{key: call, component: {{key: salesforce, isPublic: true, version: LATEST}}}}
+        inputs:
+          connection: {{type: configVar, value: Salesforce}}
 ",
-        TELLING[0]
+        TELLING[0], TELLING[6]
     );
     fs::write(root.join("us-prod/integrations/lead-router.definition"), &definition).unwrap();
     fs::write(root.join("dev/integrations/lead-router.definition"), definition.replace("password", "Password"))

@@ -141,23 +141,25 @@ fn the_toggle_of_embedded_workflows_is_one_form() {
     as_the_command(nothing, toggle, &["set", "--tenant", "us-prod", "warehouse", "--embedded", "on"]);
 }
 
+/// The fields of a second connection to Salesforce.
+const SECOND: Typed = &[
+    ("in.authorizeUrl", "https://login.example/a"),
+    ("in.tokenUrl", "https://login.example/t"),
+    ("in.scopes", "api"),
+    ("in.clientId", "two"),
+    ("in.instanceUrl", "https://i.example"),
+    ("in.clientSecret", "salesforce-app/two"),
+    ("key", "salesforce-two"),
+    ("title", "Second"),
+];
+
 #[test]
 fn connections_are_added_as_the_command_adds_them() {
     let add = |served: &Served| {
         let address =
             "/new?tenant=us-prod&component=salesforce&whose=&credentials=OrganizationGlobal&type=oauth2&own-key=1";
-        let fields = [
-            ("in.authorizeUrl", "https://login.example/a"),
-            ("in.tokenUrl", "https://login.example/t"),
-            ("in.scopes", "api"),
-            ("in.clientId", "two"),
-            ("in.instanceUrl", "https://i.example"),
-            ("in.clientSecret", "salesforce-app/two"),
-            ("key", "salesforce-two"),
-            ("title", "Second"),
-        ];
         let form = form(served, address, "/new");
-        served.submit(&fields.iter().fold(form, |form, (name, value)| form.with(name, value)))
+        served.submit(&SECOND.iter().fold(form, |form, (name, value)| form.with(name, value)))
     };
     let command = [
         "new",
@@ -624,8 +626,9 @@ fn what_is_live_in_a_suspended_tenant_is_not_edited() {
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
     let served = Served::open(root.path());
     let before = files(root.path());
-    let form = form(&served, WAREHOUSE, "/set").with("in.port", "6432");
-    let words = served.submit(&form).words();
+    let refused = served.get(WAREHOUSE);
+    let words = refused.words();
+    assert_eq!((refused.status, refused.form("/set").is_none()), (409, true), "{words}");
     assert!(words.contains("us-prod is suspended: its folder is its location"), "{words}");
     assert!(words.contains("stablekey resume us-prod") && words.contains("Resume us-prod in Syncs"), "{words}");
     let moves = served.get("/switch?tenant=us-prod&integration=lead-router&variable=Salesforce+Connection");
@@ -657,21 +660,13 @@ fn a_connection_that_is_made_for_a_step_leads_back_to_it() {
         next = choice.or(links.last()).unwrap_or_else(|| panic!("no choice: {}", page.words())).clone();
     }
     let form = found.unwrap_or_else(|| panic!("no form at {next}"));
-    let fields = [
-        ("in.authorizeUrl", "https://login.example/a"),
-        ("in.tokenUrl", "https://login.example/t"),
-        ("in.scopes", "api"),
-        ("in.clientId", "two"),
-        ("in.instanceUrl", "https://i.example"),
-        ("in.clientSecret", "salesforce-app/two"),
-        ("key", "salesforce-two"),
-        ("title", "Second"),
-    ];
-    let review = served.submit(&fields.iter().fold(form, |form, (name, value)| form.with(name, value)));
+    let review = served.submit(&SECOND.iter().fold(form, |form, (name, value)| form.with(name, value)));
     let write = review.form("/write").unwrap_or_else(|| panic!("{}", review.words()));
     let written = served.submit(&write);
-    assert_eq!((written.status, written.header("location")), (303, Some(step)), "{}", written.words());
-    assert!(served.get(step).words().contains("salesforce-two"));
+    let then = written.header("location").unwrap_or_default();
+    assert_eq!((written.status, then), (303, format!("{step}&written=1").as_str()), "{}", written.words());
+    let words = served.get(then).words();
+    assert!(words.contains("salesforce-two") && words.contains("Written: 1 file."), "{words}");
 }
 
 #[test]
@@ -726,6 +721,26 @@ fn nothing_is_written_to_a_tenant_that_was_suspended_meanwhile() {
     assert_ne!(answer.status, 303, "{}", answer.words());
     assert!(answer.words().contains("suspended"), "{}", answer.words());
     assert!(files(root.path()) == before);
+}
+
+/// What is emptied is removed, or cannot be: the form says which.
+#[test]
+fn a_form_says_what_becomes_of_a_value_that_is_emptied() {
+    let root = example("us-eu");
+    let served = Served::open(root.path());
+    let help = |address: &str, input: &str| {
+        let page = served.get(address);
+        let id = format!("id=\"f-in.{input}-help\">");
+        page.body.split(&id).nth(1).unwrap_or_else(|| panic!("{id}")).split("</p>").next().unwrap().to_string()
+    };
+    assert_eq!(help(WAREHOUSE, "username"), "empty removes it");
+    let brought = "/set?tenant=eu-prod&key=warehouse";
+    assert_eq!(help(brought, "username"), "a sync brings it: it can have another value here, not none");
+    let emptied = form(&served, brought, "/set").with("in.username", "").with("reason", "none there");
+    let words = served.submit(&emptied).words();
+    assert!(words.contains("an override holds a value or a secret only"), "{words}");
+    let overridden = help("/set?tenant=eu-prod&key=salesforce-oauth", "authorizeUrl");
+    assert_eq!(overridden, "empty removes the override: the value of the sync comes back");
 }
 
 /// A form shows what the plan gives a field: what is live now can be typed in its place, and is then an override.

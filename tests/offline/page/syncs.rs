@@ -21,10 +21,17 @@ fn overrides_say_what_differs_where_and_why() {
     let words = served.get("/syncs").words();
     for text in [
         "eu-prod input authorizeUrl of salesforce-oauth: https://eu.login.example/authorize",
-        "the EU organization signs in at its own host",
+        "the EU organization signs in at its own host syncs.yaml:21",
+        "us-to-eu syncs.yaml:12",
     ] {
         assert!(words.contains(text), "{text}: {words}");
     }
+    // In the plan too: what the override sets is not found where the connection is declared.
+    edit(root.path(), "syncs.yaml", "value: https://eu.login.example/authorize", "value: https://eu.login.example/a");
+    served.wait_until(|served| served.get("/plan").words().contains("https://eu.login.example/a "));
+    let words = served.get("/plan?q=salesforce-oauth&tenant=eu-prod").words();
+    assert!(words.contains("“the EU organization signs in at its own host” syncs.yaml:21"), "{words}");
+    edit(root.path(), "syncs.yaml", "value: https://eu.login.example/a", "value: https://eu.login.example/authorize");
     // A value that may be a secret is hidden.
     for tenant in ["us-prod", "eu-prod"] {
         edit(

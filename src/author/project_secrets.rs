@@ -1,7 +1,7 @@
 //! The inputs that hold secrets although their names do not say so.
 
 use super::home::snapshots;
-use crate::api::sensitive::is_sensitive;
+use crate::api::sensitive::hides;
 use crate::api::{Input, Kind, names};
 use crate::engine::check::unread_type;
 use crate::engine::model::inventory::Inventory;
@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 
 /// The inputs of a project that are secret by their types, and those of which nobody can tell.
 #[derive(Clone, Debug, Default)]
-pub(super) struct SecretInputs {
+pub(super) struct ProjectSecrets {
     /// The inputs that any type of the project marks as secret, and those of connections whose type cannot be read: any
     /// of them may be one.
     names: BTreeSet<String>,
@@ -22,7 +22,7 @@ pub(super) struct SecretInputs {
     only_known: Option<BTreeSet<String>>,
 }
 
-impl SecretInputs {
+impl ProjectSecrets {
     pub(super) fn of(project: &Project) -> Self {
         let read: Vec<&Inventory> =
             project.tenants.values().flat_map(snapshots).map(|snapshot| snapshot.inventory.as_ref()).collect();
@@ -32,11 +32,11 @@ impl SecretInputs {
         let may_describe = |read: &&Inventory| !read.unparsed.is_empty() && !read.components.is_empty();
         let known = || read.iter().flat_map(|read| read.components.keys()).cloned().collect();
         let only_known = read.iter().any(may_describe).then(known);
-        SecretInputs { names: secret_names(&read), unread, only_known }
+        ProjectSecrets { names: secret_names(&read), unread, only_known }
     }
 
     /// Adds those of another state of the project.
-    pub(super) fn extend(&mut self, other: SecretInputs) {
+    pub(super) fn extend(&mut self, other: ProjectSecrets) {
         self.names.extend(other.names);
         self.unread.extend(other.unread);
         self.only_known = match (self.only_known.take(), other.only_known) {
@@ -61,7 +61,7 @@ impl SecretInputs {
             None => self.unread.is_empty() && self.only_known.is_none(),
         };
         let is_ours = place.kind != Kind::CustomerCredentials;
-        is_ours && is_read && !is_sensitive(place.input) && !self.names.contains(place.input)
+        is_ours && is_read && !hides(place.input) && !self.names.contains(place.input)
     }
 }
 

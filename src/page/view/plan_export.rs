@@ -1,0 +1,47 @@
+//! The plan for other programs: as Markdown and as JSON.
+
+use crate::api::sensitive;
+use crate::page::layout;
+use crate::page::reply::{self, Reply};
+use crate::page::request::Request;
+use crate::page::shown::ShownProject;
+use crate::render::{self, Invocation, JsonLayout};
+
+/// A plan of what was read before is no plan: who takes it elsewhere does not see that.
+fn not_read(request: &Request) -> Option<Reply> {
+    let failure = request.reading.failure.as_ref()?;
+    Some(layout::refused(
+        request,
+        503,
+        "No plan",
+        &format!("The project cannot be read: {}", failure.message),
+        &failure.help,
+    ))
+}
+
+/// The plan as Markdown, for a pull request.
+pub(in crate::page) fn markdown(request: &Request, shown: &ShownProject) -> Reply {
+    if let Some(refused) = not_read(request) {
+        return refused;
+    }
+    let text = render::plan_markdown(&shown.planned.plan, &typed(shown));
+    reply::text("text/markdown; charset=utf-8", sensitive::masked(&text).into_owned())
+}
+
+/// The plan as JSON.
+pub(in crate::page) fn json(request: &Request, shown: &ShownProject) -> Reply {
+    if let Some(refused) = not_read(request) {
+        return refused;
+    }
+    match render::json(&shown.planned.plan, JsonLayout::Pretty) {
+        Ok(json) => reply::text("application/json", sensitive::masked(&json).into_owned()),
+        Err(error) => {
+            layout::refused(request, 500, "No JSON", &error.to_string(), "This is an internal error: report it.")
+        }
+    }
+}
+
+fn typed(shown: &ShownProject) -> Invocation {
+    let root = shown.folder.root.display().to_string();
+    Invocation { root: (root != ".").then_some(root), ..Invocation::default() }
+}
