@@ -1,6 +1,6 @@
 //! Input names that stand for a secret. One closed list, for files and for the CEL rules of the CRDs.
 
-use regex_lite::Regex;
+use regex::Regex;
 use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::LazyLock;
@@ -130,7 +130,7 @@ pub fn hides(name: &str) -> bool {
 /// What grants access without a name beside it, each pattern with the secret as its first group: `Authorization` headers,
 /// a user and a password in front of a host without a scheme, and an address with a token in place of a user.
 const CREDENTIALS: [&str; 3] = [
-    r"(?i)\b(?:basic|bearer)\s+([A-Za-z0-9+/=._~-]{8,})",
+    r"\b(?i-u:basic|bearer)[\s]+([A-Za-z0-9+/=._~-]{8,})",
     r#"(?:^|[\s"'(,;=])[A-Za-z0-9._%+-]+:([^\s:@/{$"'][^\s:@/"']{2,})@[A-Za-z0-9-]"#,
     r"//([A-Za-z0-9._~%-]{16,})@",
 ];
@@ -139,7 +139,8 @@ const CREDENTIALS: [&str; 3] = [
 fn credentials(text: &str) -> Vec<Range<usize>> {
     static PATTERNS: LazyLock<Vec<Regex>> = LazyLock::new(|| patterns(&CREDENTIALS));
     // A cheap check first: most texts have neither.
-    if !text.contains(['@', 'B', 'b']) {
+    let has = |word: &[u8]| text.as_bytes().windows(word.len()).any(|part| part.eq_ignore_ascii_case(word));
+    if !text.contains('@') && !has(b"basic") && !has(b"bearer") {
         return Vec::new();
     }
     let found = PATTERNS.iter().flat_map(|pattern| pattern.captures_iter(text)).filter_map(|found| found.get(1));
@@ -210,9 +211,11 @@ pub fn masked(text: &str) -> Cow<'_, str> {
     Cow::Owned(masked)
 }
 
-/// Compiles the patterns. They are constants, and a test compiles each: an invalid one would match nothing.
+/// Compiles the patterns. They are constants, and a test compiles each: an invalid one would match nothing. Blanks and
+/// words are those of ASCII, as in CEL.
 fn patterns(texts: &[&str]) -> Vec<Regex> {
-    texts.iter().filter_map(|text| Regex::new(text).ok()).collect()
+    let of_ascii = |text: &str| text.replace(r"\b", r"(?-u:\b)").replace(r"\s", r" \t\n\r\x0b\x0c");
+    texts.iter().filter_map(|text| Regex::new(&of_ascii(text)).ok()).collect()
 }
 
 #[cfg(test)]

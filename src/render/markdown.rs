@@ -2,8 +2,9 @@
 //!
 //! GitHub renders Markdown, and then searches the result for mentions, links and references. So characters with a
 //! meaning are written as entities (which never form structure, in HTML either), and texts that would be found by that
-//! search are split by an invisible blank.
+//! search are split by an invisible blank. A secret in a text is hidden: a pull request is read by many, and kept.
 
+use crate::api::sensitive::masked;
 use crate::text::{self as escape, thousands};
 
 /// The maximum length of a comment on GitHub.
@@ -12,7 +13,8 @@ pub(super) const LIMIT: usize = 65_536;
 /// Escapes `text` as plain text: in a paragraph, a list, a table cell, or between HTML tags.
 pub(super) fn escape(text: &str) -> String {
     const INVISIBLE: &str = "&#8203;";
-    let text = escape::line(text);
+    let text = masked(text);
+    let text = escape::line(&text);
     let chars: Vec<char> = text.chars().collect();
     let at = |position: Option<usize>| position.and_then(|p| chars.get(p)).copied().unwrap_or(' ');
     let mut out = String::with_capacity(text.len() + 16);
@@ -61,7 +63,7 @@ fn is_www(chars: &[char], position: usize) -> bool {
 
 /// A fenced block that its content cannot close.
 pub(super) fn fence(language: &str, lines: &[String]) -> String {
-    let lines: Vec<_> = lines.iter().map(|line| escape::line(line)).collect();
+    let lines: Vec<_> = lines.iter().map(|line| escape::line(&masked(line)).into_owned()).collect();
     let longest = lines.iter().map(|line| longest_run(line)).max().unwrap_or(0);
     let fence = "`".repeat(longest.max(2) + 1);
     format!("{fence}{language}\n{}\n{fence}\n", lines.join("\n"))
@@ -69,7 +71,8 @@ pub(super) fn fence(language: &str, lines: &[String]) -> String {
 
 /// A text as code in a line: it can be copied, and nothing in it has a meaning.
 pub(super) fn code(text: &str) -> String {
-    let text = escape::line(text);
+    let text = masked(text);
+    let text = escape::line(&text);
     let fence = "`".repeat(longest_run(&text) + 1);
     // A blank keeps a backtick at an end apart from the fence.
     let pad = if text.starts_with('`') || text.ends_with('`') { " " } else { "" };
@@ -159,6 +162,13 @@ impl Comment {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn secrets_are_hidden_before_anything_is_escaped() {
+        let secret = "see svc:c4n4ry-Hunter2@h and https://h/?token=c4n4ry-Hunter2";
+        let texts = [escape(secret), code(secret), fence("", &[secret.to_string()]), command(secret)];
+        assert!(texts.iter().all(|text| !text.contains("c4n4ry") && text.contains("•••")), "{texts:?}");
+    }
 
     #[test]
     fn nothing_can_be_injected() {

@@ -1,6 +1,8 @@
-//! A page of text for a terminal. All text is escaped here, so that no caller can forget it.
+//! A page of text for a terminal. All text is escaped here, and secrets in it are hidden, so that no caller can forget it:
+//! what a terminal shows is what logs of CI keep.
 
 use super::style::{Style, Tone};
+use crate::api::sensitive::masked;
 use crate::text as escape;
 
 /// A part of a line with one tone.
@@ -14,7 +16,7 @@ pub(super) struct Span {
 
 impl Span {
     pub(super) fn new(tone: Tone, text: impl AsRef<str>) -> Self {
-        Span { tone, text: escape::line(text.as_ref()).into_owned(), whole: false }
+        Span { tone, text: escape::line(&masked(text.as_ref())).into_owned(), whole: false }
     }
 
     /// The width in columns.
@@ -201,6 +203,11 @@ fn words(spans: &[Span]) -> Vec<Word> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn secrets_in_texts_are_hidden() {
+        assert_eq!(plain("at svc:c4n4ry-Hunter2@h").text, "at svc:•••@h");
+    }
 
     #[test]
     fn lines_are_broken_at_blanks_and_hang() {

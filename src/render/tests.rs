@@ -307,6 +307,7 @@ fn an_integration_everywhere_and_a_tenant_explained() {
 /// A plan like the busy one, whose only target has this number of actions, each with this number of incompressible
 /// characters.
 fn large(actions: usize, characters: usize) -> (Plan, String) {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let mut plan = busy();
     plan.targets.retain(|target| target.tenant == "eu-prod");
     let target = &mut plan.targets[0];
@@ -319,7 +320,7 @@ fn large(actions: usize, characters: usize) -> (Plan, String) {
     let mut seed = 1_u64;
     let mut noise = || {
         seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        char::from(b'0' + u8::try_from((seed >> 33) % 64).unwrap())
+        char::from(ALPHABET[usize::try_from((seed >> 33) % 64).unwrap()])
     };
     target.actions = (0..actions)
         .map(|number| {

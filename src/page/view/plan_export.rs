@@ -24,8 +24,7 @@ pub(in crate::page) fn markdown(request: &Request, shown: &ShownProject) -> Repl
     if let Some(refused) = not_read(request) {
         return refused;
     }
-    let text = render::plan_markdown(&shown.planned.plan, &typed(shown));
-    reply::text("text/markdown; charset=utf-8", sensitive::masked(&text).into_owned())
+    reply::text("text/markdown; charset=utf-8", render::plan_markdown(&shown.planned.plan, &typed(shown)))
 }
 
 /// The plan as JSON.

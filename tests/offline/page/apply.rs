@@ -51,7 +51,8 @@ fn all_of_a_plan_is_approved_and_applied_as_the_command_does_it() {
     assert!(words.contains("supply Secret hubspot-app"), "{words}");
     // What was changed, field by field, and when; what no plan names again stays to be found.
     assert!(
-        receipt.body.contains("<time datetime=") && words.contains("inputs.scopes − api + api refresh_token"),
+        receipt.body.contains("<time datetime=")
+            && words.contains("inputs.scopes − api inputs.scopes + api refresh_token"),
         "{words}"
     );
     let steps = served.get("/steps").words();
