@@ -58,6 +58,15 @@ impl FormFields {
         self.0.iter().filter_map(move |(key, value)| Some((key.strip_prefix(prefix)?, value.as_str())))
     }
 
+    /// A field that is `on` or `off`; `None` if it is neither.
+    pub(super) fn switch(&self, name: &str) -> Option<bool> {
+        match self.text(name) {
+            "on" => Some(true),
+            "off" => Some(false),
+            _ => None,
+        }
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }

@@ -281,7 +281,10 @@ pub(super) fn propose(project: &Project, fields: &FormFields) -> Result<Proposed
     values.title = text("title", &settable.title);
     values.description = text("description", &settable.description);
     if is_toggle || fields.has("has-embedded") {
-        let wanted = fields.text("embedded") == "on";
+        let unsaid = || AuthorError::refused("embedded is neither on nor off", "go back, and try again");
+        // A box that is not ticked is not sent.
+        let is_unticked = !is_toggle && !fields.has("embedded");
+        let wanted = if is_unticked { false } else { fields.switch("embedded").ok_or_else(unsaid)? };
         values.embedded = Some(wanted).filter(|wanted| *wanted != settable.embedded);
     }
     let asked = SetConnection { tenant: Some(settable.tenant.clone()), values, ..asked(fields) };

@@ -22,7 +22,8 @@ pub(super) fn address(kind: Kind, name: &str, suspends: bool) -> String {
 
 /// What a form or an address names.
 fn named(fields: &FormFields) -> Result<(Kind, &str, bool), HubFailure> {
-    let suspends = fields.text("suspend") == "on";
+    let unsaid = || HubFailure::new("it is not said whether it is suspended", "choose Suspend or Resume");
+    let suspends = fields.switch("suspend").ok_or_else(unsaid)?;
     match (fields.filled("tenant"), fields.filled("sync")) {
         (Some(tenant), None) => Ok((Kind::Tenant, tenant, suspends)),
         (None, Some(sync)) => Ok((Kind::TenantSync, sync, suspends)),

@@ -517,7 +517,7 @@ fn forms_that_ask_for_nothing_that_is_there_are_refused() {
     let root = example("us-eu");
     let served = Served::open(root.path());
     let before = files(root.path());
-    let cases: [(&str, &[(&str, &str)]); 16] = [
+    let cases: [(&str, &[(&str, &str)]); 20] = [
         ("/set", &[]),
         ("/set", &[("tenant", "nowhere"), ("key", "warehouse")]),
         ("/set", &[("tenant", "us-prod"), ("key", "nothing")]),
@@ -530,6 +530,10 @@ fn forms_that_ask_for_nothing_that_is_there_are_refused() {
         ("/keep", &[("tenant", "../us-prod"), ("object", "Connection/x")]),
         ("/suspend", &[]),
         ("/suspend", &[("tenant", "eu-prod"), ("sync", "us-to-eu"), ("suspend", "on")]),
+        ("/suspend", &[("tenant", "eu-prod"), ("suspend", "of")]),
+        ("/suspend", &[("tenant", "eu-prod")]),
+        ("/set", &[("tenant", "us-prod"), ("key", "warehouse"), ("part", "embedded"), ("embedded", "of")]),
+        ("/set", &[("tenant", "us-prod"), ("key", "warehouse"), ("part", "embedded")]),
         ("/revert", &[]),
         ("/revert", &[("tenant", "eu-prod"), ("object", "Connection/nothing"), ("what", "all")]),
         ("/write", &[]),

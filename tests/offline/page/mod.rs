@@ -6,6 +6,7 @@ mod client;
 mod edits;
 mod filters;
 mod fixtures;
+mod integration;
 mod safety;
 mod served;
 mod syncs;

@@ -180,6 +180,18 @@ fn who_may_only_read_is_refused_by_the_server() {
     // No way leads past the guard, and no view changes anything.
     assert_eq!(page.ask("POST", "/approve", "sync=us-to-eu", "cross-site").code, 403);
     assert_eq!(page.get("/plan").code, 404);
+    // A wrong name never switches a rule off: it is refused.
+    for (address, code, said) in [
+        ("/?show=aprove", 400, "Did you mean"),
+        ("/suspend?sync=us-to-e&suspend=on", 404, "us-to-eu"),
+        ("/suspend?sync=us-to-eu&suspend=of", 400, "Did you mean"),
+        ("/suspend?sync=us-to-eu", 409, "not said whether"),
+    ] {
+        let answer = page.get(address);
+        assert!(answer.code == code && answer.has(said), "{address}: {} {}", answer.code, answer.body);
+    }
+    let unsaid = page.post("/suspend", &asked, &["token", "sync", "spec"], "suspend=of");
+    assert!(unsaid.has("not said whether"), "{}", unsaid.body);
 }
 
 /// "suspend, reconcile": as the commands do them, of the spec that was shown.
