@@ -127,7 +127,7 @@ pub struct ProjectArgs {
 
 /// Reads a project. Problems in files are added to `problems`, and everything else is read.
 pub fn open(given: &ProjectArgs, stdin: &mut dyn Read) -> Project {
-    assemble(given, Files::read(given, stdin), Overlay::nothing_over(given.files.clone()), Known::Nothing)
+    assemble(given, Files::read(given, stdin), Overlay::nothing_over(given.files.clone()), Known::Nothing, None)
 }
 
 /// Reads the same project in another tree of files, such as another commit. What was read from servers is not read
@@ -138,7 +138,7 @@ pub fn open_beside(given: &ProjectArgs, project: &Project) -> Project {
     let uses = project.uses_by_file();
     let uses = uses.into_iter().filter(|(path, _)| read.is_same_in(&given.files, path)).collect();
     let over = Overlay::new(given.files.clone(), NewFiles::new(), uses);
-    assemble(given, Files::read_like(given, read), over, Known::Servers(project))
+    assemble(given, Files::read_like(given, read), over, Known::Servers(project), None)
 }
 
 /// Reads a project again, from servers too. What is the same in files as before is in memory once.
@@ -155,17 +155,7 @@ fn reopen(given: &ProjectArgs, project: &Project, known: Known<'_>) -> Project {
     let nothing = Files::default();
     let read = project.files.as_deref().unwrap_or(&nothing);
     let over = Overlay::nothing_over(given.files.clone());
-    let mut again = assemble(given, Files::read_like(given, read), over, known);
-    for (name, tenant) in &mut again.tenants {
-        let Some(before) = project.tenants.get(name) else { continue };
-        if let (Ok(now), Ok(then)) = (&mut tenant.live, &before.live) {
-            now.share(then);
-        }
-        if let (Some(Ok(now)), Some(Ok(then))) = (&mut tenant.source, &before.source) {
-            now.share(then);
-        }
-    }
-    again
+    assemble(given, Files::read_like(given, read), over, known, Some(project))
 }
 
 /// What is known of servers from an earlier reading, so that they are not asked again.
@@ -178,8 +168,8 @@ enum Known<'p> {
     Clusters(&'p Project),
 }
 
-/// Builds a project of its files.
-fn assemble(given: &ProjectArgs, mut files: Files, over: Overlay, known: Known<'_>) -> Project {
+/// Builds a project of its files. What is the same as in `like` is in memory once.
+fn assemble(given: &ProjectArgs, mut files: Files, over: Overlay, known: Known<'_>, like: Option<&Project>) -> Project {
     let kept = given.for_edits.then(|| Arc::new(files.clone()));
     let (tenants, syncs) = files.take_structure();
     files.forget(
@@ -197,7 +187,7 @@ fn assemble(given: &ProjectArgs, mut files: Files, over: Overlay, known: Known<'
         project.unnamed(files, syncs, over);
     } else {
         let structure = structure::decide(given, tenants, syncs, over);
-        project.fill(given, structure, files, known);
+        project.fill(given, structure, files, known, like);
     }
     project.collect_problems();
     project
@@ -214,6 +204,17 @@ fn secrets_folder(root: &Path, spec: &TenantSpec) -> Option<PathBuf> {
 }
 
 impl ProjectTenant {
+    /// Takes from an earlier reading what is the same.
+    fn share(&mut self, before: Option<&ProjectTenant>) {
+        let Some(before) = before else { return };
+        if let (Ok(now), Ok(then)) = (&mut self.live, &before.live) {
+            now.share(then);
+        }
+        if let (Some(Ok(now)), Some(Ok(then))) = (&mut self.source, &before.source) {
+            now.share(then);
+        }
+    }
+
     /// Whether its live state was not read: it counts as its source declares it.
     fn counts_as_declared(&self) -> bool {
         self.live.as_ref().is_ok_and(|live| live.inventory.is_not_asked)
@@ -245,7 +246,14 @@ impl Project {
     }
 
     /// Assigns each file to the tenant whose folder contains it.
-    fn fill(&mut self, given: &ProjectArgs, structure: Structure, files: Files, known: Known<'_>) {
+    fn fill(
+        &mut self,
+        given: &ProjectArgs,
+        structure: Structure,
+        files: Files,
+        known: Known<'_>,
+        like: Option<&Project>,
+    ) {
         let Structure { mut tenants, syncs, stopped, for_clusters, layout, folders_unknown, origins, problems } =
             structure;
         (self.syncs, self.stopped, self.for_clusters, self.origins) = (syncs, stopped, for_clusters, origins);
@@ -287,14 +295,19 @@ impl Project {
             clusters.extend(clusters::read(servers, &unknown));
         }
         for (name, DeclaredTenant { spec, stopped }) in tenants {
-            let tenant = match stopped {
+            let mut tenant = match stopped {
                 Some(why) => ProjectTenant { spec, location: None, live: Err(why), source: None },
                 None => self.tenant(&layout, &name, spec, &mut read, clusters.remove(&name)),
             };
+            // At once: all tenants are never in memory twice.
+            tenant.share(like.and_then(|like| like.tenants.get(&name)));
             self.tenants.insert(name, tenant);
         }
         if let Some(platform) = &given.platform {
             self.read_organizations(platform, &specs);
+            for (name, tenant) in &mut self.tenants {
+                tenant.share(like.and_then(|like| like.tenants.get(name)));
+            }
         }
         let Known::Servers(before) = known else { return };
         for (name, tenant) in &before.tenants {
@@ -358,7 +371,7 @@ impl Project {
             // It was not opened for edits.
             None => Files::read(&given, &mut std::io::empty()).after(&over),
         };
-        assemble(&given, files, over, Known::Servers(self))
+        assemble(&given, files, over, Known::Servers(self), Some(self))
     }
 
     /// What the definitions say, by their file.

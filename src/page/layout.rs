@@ -180,10 +180,10 @@ fn state(reading: &Reading) -> Markup {
     html! { span #state class=(class) role="status" { (text) } }
 }
 
-/// What to know on every page.
 /// The field of an address that says how many files were just written. It changes nothing.
 pub(super) const WRITTEN: &str = "written";
 
+/// What to know on every page.
 fn notices(request: &Request) -> Markup {
     let written = request.fields.text(WRITTEN).parse::<usize>().unwrap_or(0);
     let Reading { failure, unwatched, unwatched_tenants, shown, hub, read_at, .. } = &request.reading;

@@ -149,7 +149,7 @@ pub struct Snapshot {
 impl Snapshot {
     /// Takes what is the same from an earlier reading, so that both are in memory once.
     pub fn share(&mut self, before: &Snapshot) {
-        if self.inventory.is_same_as(&before.inventory) {
+        if !Arc::ptr_eq(&self.inventory, &before.inventory) && self.inventory.is_same_as(&before.inventory) {
             self.inventory = Arc::clone(&before.inventory);
         }
         let is_same = |(a, b): (&SourcePlace, &SourcePlace)| {
