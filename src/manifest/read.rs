@@ -156,6 +156,12 @@ impl DocumentsRead {
 }
 
 impl DocumentsRead {
+    /// Whether this is an earlier reading of the same file with the same text, as far as that is known.
+    pub fn is_same_as(&self, before: &DocumentsRead) -> bool {
+        let file = |read: &DocumentsRead| read.documents.first().map(|document| Arc::clone(&document.origin.file));
+        self.files == 1 && before.files == 1 && file(self).zip(file(before)).is_some_and(|(a, b)| Arc::ptr_eq(&a, &b))
+    }
+
     /// Whether this is what was read of a file with this text. Where it has no document, that is not known.
     fn is_of(&self, path: &str, text: &str) -> bool {
         let file = self.documents.first().map(|document| &document.origin.file);

@@ -3,7 +3,7 @@
 use super::fields::{Doubled, FormFields};
 use super::html::line;
 use super::shown::ShownProject;
-use crate::report::overview::{OverviewState, StepsOf};
+use crate::report::overview::OverviewState;
 use std::collections::BTreeSet;
 
 /// An address that asks for what is not there.
@@ -50,8 +50,8 @@ pub(super) fn is_there(path: &str, fields: &FormFields, shown: &ShownProject) ->
         "/connection" => named("choice", "show", fields, 400, || BTreeSet::from(["all"]))?,
         "/set" => named("part", "part", fields, 400, || BTreeSet::from(["test", "embedded"]))?,
         "/steps" => {
-            let groups = StepsOf::all(shown.steps.iter());
-            named("group of people", "who", fields, 404, || groups.iter().map(|group| group.who).collect())?;
+            let groups = shown.steps.groups();
+            named("group of people", "who", fields, 404, || groups.iter().map(|group| &*group.who).collect())?;
         }
         "/switch" => {
             let given: Vec<&str> =

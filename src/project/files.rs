@@ -23,7 +23,7 @@ use std::sync::Arc;
 /// The files below a root, each as it was read.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Files {
-    readings: Vec<(PathBuf, DocumentsRead)>,
+    readings: Vec<(PathBuf, Arc<DocumentsRead>)>,
     found: FolderContent,
     ignore: Ignore,
     /// Whether the whole root was read, not only files that a person named.
@@ -36,7 +36,9 @@ impl Files {
     /// Reads the whole root, or the given files.
     pub(super) fn read(given: &ProjectArgs, stdin: &mut dyn Read) -> Self {
         if !given.paths.is_empty() {
-            return Files { readings: read_paths(&given.paths, stdin), ..Files::default() };
+            let readings = read_paths(&given.paths, stdin);
+            let readings = readings.into_iter().map(|(path, reading)| (path, Arc::new(reading))).collect();
+            return Files { readings, ..Files::default() };
         }
         Files::read_like(given, &Files::default())
     }
@@ -56,22 +58,27 @@ impl Files {
         let contents: HashMap<OsString, ContentId> =
             ids.map(|(path, id)| (path.clone().into_os_string(), id)).collect();
         // By text: paths are compared part by part, which takes longer than reading a small file.
-        let there: HashMap<&OsStr, &DocumentsRead> =
+        let there: HashMap<&OsStr, &Arc<DocumentsRead>> =
             other.readings.iter().map(|(path, read)| (path.as_os_str(), read)).collect();
         let known = |path: &PathBuf| {
             let path = path.as_os_str();
             let is_same = contents.get(path).is_some_and(|id| other.contents.get(path) == Some(id));
             if is_same { there.get(path).copied() } else { None }
         };
-        let known: Vec<Option<&DocumentsRead>> = paths.iter().map(known).collect();
+        let known: Vec<Option<&Arc<DocumentsRead>>> = paths.iter().map(known).collect();
         let new = files.iter().zip(&known).filter(|(_, known)| known.is_none());
         let new: Vec<FoundFile> = new.map(|(file, _)| file.clone()).collect();
         let nothing = DocumentsRead::default();
-        let before = |path: &Path| there.get(normal(path).as_os_str()).copied().unwrap_or(&nothing);
+        let before = |path: &Path| there.get(normal(path).as_os_str()).map_or(&nothing, |read| read.as_ref());
         let mut read = read_files_like(tree, &new, before).into_iter();
         let mut readings = Vec::with_capacity(files.len());
         for (path, known) in paths.into_iter().zip(known) {
-            readings.extend(known.cloned().or_else(|| read.next()).map(|reading| (path, reading)));
+            let reading = known.map(Arc::clone).or_else(|| {
+                let now = read.next()?;
+                let same = there.get(path.as_os_str()).filter(|before| now.is_same_as(before));
+                Some(same.map_or_else(|| Arc::new(now), |before| Arc::clone(before)))
+            });
+            readings.extend(reading.map(|reading| (path, reading)));
         }
         Files { readings, found, ignore, whole: true, contents }
     }
@@ -113,6 +120,7 @@ impl Files {
         let (mut tenants, mut syncs) = (Vec::new(), Vec::new());
         for (_, reading) in &mut self.readings {
             if reading.documents.iter().any(|document| !document.resource.kind().in_tenant()) {
+                let reading = Arc::make_mut(reading);
                 let documents = std::mem::take(&mut reading.documents);
                 for ReadDocument { resource, origin, namespace } in documents {
                     match resource {
@@ -150,9 +158,9 @@ impl Files {
     }
 }
 
-fn merged(readings: Vec<(PathBuf, DocumentsRead)>) -> DocumentsRead {
+fn merged(readings: Vec<(PathBuf, Arc<DocumentsRead>)>) -> DocumentsRead {
     let mut all = DocumentsRead::default();
-    readings.into_iter().for_each(|(_, reading)| all.extend(reading));
+    readings.into_iter().for_each(|(_, reading)| all.extend(Arc::unwrap_or_clone(reading)));
     all
 }
 
@@ -186,7 +194,7 @@ impl SortedFiles {
         let mut outside = Vec::new();
         for (path, reading) in readings {
             match layout.owner(&path).and_then(|folder| own.get_mut(folder.path.as_path())) {
-                Some((own, _)) => own.extend(reading),
+                Some((own, _)) => own.extend(Arc::unwrap_or_clone(reading)),
                 None => outside.push((path, reading)),
             }
         }

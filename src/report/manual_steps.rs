@@ -9,23 +9,23 @@ use crate::text::count;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// The steps of one group of people.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StepsOf<'a> {
-    /// The people: `platform team`, `customers`.
-    pub who: &'a str,
-    pub count: usize,
-    /// The first step, with the number of the others.
-    pub summary: String,
-    pub steps: Vec<&'a Todo>,
-}
-
 /// All that is left to people, by tenant. They are many: a tenant that did not change shares them with what was read
 /// before.
 #[derive(Clone, Debug, Default)]
 pub struct ManualSteps {
     of_tenants: BTreeMap<String, Arc<[Todo]>>,
+    /// The groups of people, and how much each has to do.
+    groups: Vec<StepGroup>,
     pub counts: StepCounts,
+}
+
+/// A group of people and what is left to them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StepGroup {
+    pub who: Arc<str>,
+    pub count: usize,
+    /// The first step, with the number of the others.
+    pub summary: String,
 }
 
 impl ManualSteps {
@@ -43,10 +43,17 @@ impl ManualSteps {
         let of = |tenant: &String| known(tenant).unwrap_or_else(|| todo_of(tenant, world, plan).into());
         let mut steps = ManualSteps {
             of_tenants: tenants.into_iter().map(|tenant| (tenant.clone(), of(tenant))).collect(),
+            groups: Vec::new(),
             counts: StepCounts::default(),
         };
+        steps.groups = StepGroup::all(steps.iter());
         steps.counts = StepCounts::of(steps.iter().count(), plan);
         steps
+    }
+
+    /// The groups of people. Who has the most comes first.
+    pub fn groups(&self) -> &[StepGroup] {
+        &self.groups
     }
 
     /// The steps, sorted by tenant.
@@ -59,17 +66,16 @@ fn notes_of<'p>(plan: &'p Plan, tenant: &str) -> impl Iterator<Item = &'p Note> 
     plan.targets.iter().filter(move |target| target.tenant == tenant).flat_map(|target| &target.notes)
 }
 
-impl<'a> StepsOf<'a> {
-    /// Groups steps: those of [`super::status::StatusReport::todo`], or [`ManualSteps::iter`]. Who has the most comes
-    /// first.
-    pub fn all(todo: impl IntoIterator<Item = &'a Todo>) -> Vec<Self> {
-        let mut by_person: BTreeMap<&str, Vec<&Todo>> = BTreeMap::new();
+impl StepGroup {
+    /// Groups steps. Who has the most comes first.
+    pub fn all<'a>(todo: impl IntoIterator<Item = &'a Todo>) -> Vec<Self> {
+        let mut by_person: BTreeMap<&str, (&Todo, usize)> = BTreeMap::new();
         for step in todo {
-            by_person.entry(&step.who).or_default().push(step);
+            by_person.entry(&step.who).or_insert((step, 0)).1 += 1;
         }
-        let mut all: Vec<StepsOf<'_>> = by_person
-            .into_iter()
-            .map(|(who, steps)| StepsOf { who, count: steps.len(), summary: summary(&steps), steps })
+        let mut all: Vec<StepGroup> = by_person
+            .into_values()
+            .map(|(first, count)| StepGroup { who: Arc::clone(&first.who), count, summary: summary(first, count) })
             .collect();
         all.sort_by_key(|of| std::cmp::Reverse(of.count));
         all
@@ -106,12 +112,11 @@ impl StepCounts {
     }
 }
 
-fn summary(steps: &[&Todo]) -> String {
-    let Some(first) = steps.first() else { return String::new() };
+fn summary(first: &Todo, number: usize) -> String {
     // A step may go on with commands or a link, and with what is only for its own page.
     let text = first.text.lines().next().unwrap_or_default();
     let text = text.split(" (").next().unwrap_or(text).trim_end_matches(':');
-    match steps.len() - 1 {
+    match number - 1 {
         0 => text.to_string(),
         others => format!("{text}, and {}", count(others, "other", "others")),
     }
@@ -146,8 +151,8 @@ mod tests {
             step("eu", "platform team", "supply Secret app with key id (label a: b)"),
             step("us", "platform team", "supply Secret app with key id (label a: b)"),
         ];
-        let all = StepsOf::all(&todo);
-        let shown: Vec<_> = all.iter().map(|of| (of.who, of.count, of.summary.as_str())).collect();
+        let all = StepGroup::all(&todo);
+        let shown: Vec<_> = all.iter().map(|of| (&*of.who, of.count, of.summary.as_str())).collect();
         assert_eq!(
             shown,
             [
@@ -155,6 +160,6 @@ mod tests {
                 ("customers", 1, "sign in again for crm")
             ]
         );
-        assert_eq!(StepsOf::all(&[]), []);
+        assert_eq!(StepGroup::all(&[]), []);
     }
 }

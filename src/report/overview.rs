@@ -1,7 +1,7 @@
 //! The overview of all tenants: keys and integrations by tenant, worst first, and what needs a person.
 
 pub use super::attention::{Attention, AttentionLink};
-pub use super::manual_steps::{ManualSteps, StepCounts, StepsOf};
+pub use super::manual_steps::{ManualSteps, StepCounts, StepGroup};
 pub use super::overview_state::{OverviewCell, OverviewState, StateCounts};
 
 use super::object_state::{Grounds, ObjectStates, key_of_variable, needed};

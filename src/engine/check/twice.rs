@@ -2,6 +2,7 @@
 
 use super::Tenant;
 use crate::api::*;
+use crate::engine::model::canonical::Digest;
 use crate::engine::model::code::Code;
 use crate::engine::model::command::EditCommand;
 use crate::engine::model::finding::Finding;
@@ -19,7 +20,8 @@ struct Identity<'a> {
     component: (&'a str, bool),
     type_: &'a str,
     credentials: &'static str,
-    inputs: String,
+    /// Not the text of the inputs: a tenant has many.
+    inputs: Digest,
 }
 
 /// All of a connection but its keys: equal for two where a key was changed in place.
@@ -115,7 +117,7 @@ fn identity(spec: &ConnectionSpec) -> Option<Identity<'_>> {
         component: (&spec.component.key, spec.component.is_public()),
         type_: &spec.type_,
         credentials: spec.credentials.as_str(),
-        inputs: serde_json::to_string(&spec.inputs).unwrap_or_default(),
+        inputs: Digest::of(serde_json::to_string(&spec.inputs).unwrap_or_default().as_bytes()),
     })
 }
 

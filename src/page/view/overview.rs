@@ -12,7 +12,7 @@ use crate::page::request::Request;
 use crate::page::row_pages::RowPages;
 use crate::page::shown::ShownProject;
 use crate::report::overview::{
-    Attention, AttentionLink, Overview, OverviewRow, OverviewState, RowCounts, StepsOf, TenantHealth,
+    Attention, AttentionLink, Overview, OverviewRow, OverviewState, RowCounts, StepGroup, TenantHealth,
 };
 use crate::text::{capital, count, thousands};
 use maud::{DOCTYPE, Markup, html};
@@ -139,7 +139,7 @@ fn two(shown: &ShownProject) -> Markup {
                     }
                 }
             }
-            (people(shown, &StepsOf::all(shown.steps.iter())))
+            (people(shown, shown.steps.groups()))
         }
     }
 }
@@ -208,7 +208,7 @@ fn attends(shown: &ShownProject, one: &Attention) -> Markup {
     }
 }
 
-fn people(shown: &ShownProject, steps: &[StepsOf<'_>]) -> Markup {
+fn people(shown: &ShownProject, steps: &[StepGroup]) -> Markup {
     let counts = shown.steps.counts;
     html! {
         section aria-labelledby="h-people" {
@@ -217,7 +217,7 @@ fn people(shown: &ShownProject, steps: &[StepsOf<'_>]) -> Markup {
                 p.dim { (capital(&counts.words())) "." }
                 dl.people {
                     @for group in steps {
-                        dt { a href=(PageAddress::new("/steps").with("who", group.who).text()) { (line(group.who)) } span { (thousands(group.count)) } }
+                        dt { a href=(PageAddress::new("/steps").with("who", &group.who).text()) { (line(&group.who)) } span { (thousands(group.count)) } }
                         dd { (line(&group.summary)) }
                     }
                 }

@@ -8,36 +8,37 @@ use crate::page::request::Request;
 use crate::page::row_pages::{ROWS, RowPages};
 use crate::page::running::ApplyEnd;
 use crate::page::shown::ShownProject;
-use crate::report::overview::StepsOf;
+use crate::report::overview::StepGroup;
 use crate::text::count;
 use maud::{Markup, html};
+use std::sync::Arc;
 
 /// Shows the steps of one group of people, or of all.
 pub(in crate::page) fn show(request: &Request, shown: &ShownProject) -> Reply {
     let who = request.fields.text("who");
-    let groups = StepsOf::all(shown.steps.iter());
-    let steps: Vec<_> = groups
-        .iter()
-        .filter(|group| who.is_empty() || group.who == who)
-        .flat_map(|group| group.steps.iter().map(move |step| (group, step)))
-        .collect();
-    let pages = RowPages::of_size(request, steps.len(), ROWS);
-    let rows: Vec<_> = pages.rows(&steps).collect();
+    let groups = shown.steps.groups();
+    let meant = || groups.iter().filter(|group| who.is_empty() || *group.who == *who);
+    let pages = RowPages::of_size(request, meant().map(|group| group.count).sum(), ROWS);
+    let of = |group: &StepGroup| {
+        let who = Arc::clone(&group.who);
+        shown.steps.iter().filter(move |step| step.who == who)
+    };
+    let rows: Vec<_> = meant().flat_map(of).skip(pages.first).take(pages.shown).collect();
     let main = html! {
         div.head { div { h1 { "Manual steps" } p { "What only people can do: " (shown.steps.counts.words()) "." } } }
         nav.chips aria-label="By whom" {
             a href="/steps" aria-current=[who.is_empty().then_some("true")] { "Everybody" }
-            @for group in &groups {
-                a href=(PageAddress::new("/steps").with("who", group.who).text()) aria-current=[(group.who == who).then_some("true")] { (line(group.who)) " " span { (group.count) } }
+            @for group in groups {
+                a href=(PageAddress::new("/steps").with("who", &group.who).text()) aria-current=[(*group.who == *who).then_some("true")] { (line(&group.who)) " " span { (group.count) } }
             }
         }
         @if rows.is_empty() { p { "No manual steps." } }
         ul.rows {
-            @for (group, step) in &rows {
+            @for step in &rows {
                 li {
                     span.i.wait aria-hidden="true" { "…" }
                     div {
-                        b { (line(&step.tenant)) } " · " (line(group.who))
+                        b { (line(&step.tenant)) } " · " (line(&step.who))
                         div.about { (layout::steps(&text(&step.text))) }
                     }
                     span {

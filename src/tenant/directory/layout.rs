@@ -11,6 +11,7 @@ use crate::manifest::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 
 /// The use of a tenant's folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -141,12 +142,12 @@ impl FolderLayout {
     pub fn read_within(&self, folder: &Folder, budget: &mut FolderBudget) -> FolderReading {
         let found = manifest::find_within(self.tree(), &folder.path, &|_, _| false, budget);
         let paths = found.files.iter().map(|file| normal(&file.path));
-        let mut readings: Vec<(PathBuf, DocumentsRead)> =
-            paths.zip(manifest::read_files(self.tree(), &found.files)).collect();
+        let readings = manifest::read_files(self.tree(), &found.files).into_iter().map(Arc::new);
+        let mut readings: Vec<(PathBuf, Arc<DocumentsRead>)> = paths.zip(readings).collect();
         let is_manifest = |path: &Path| manifest::is_manifest(path.file_name().unwrap_or_default().as_encoded_bytes());
         self.over.put_over(&mut readings, &|path| path.starts_with(&folder.path) && is_manifest(path));
         let mut reading = DocumentsRead::default();
-        readings.into_iter().for_each(|(_, read)| reading.extend(read));
+        readings.into_iter().for_each(|(_, read)| reading.extend(Arc::unwrap_or_clone(read)));
         self.complete(folder, reading, found, budget)
     }
 

@@ -54,11 +54,11 @@ impl Overlay {
     }
 
     /// Puts the new files that `is_read` selects over manifests that were read, each with its normal path.
-    pub fn put_over(&self, readings: &mut Vec<(PathBuf, DocumentsRead)>, is_read: &dyn Fn(&Path) -> bool) {
+    pub fn put_over(&self, readings: &mut Vec<(PathBuf, Arc<DocumentsRead>)>, is_read: &dyn Fn(&Path) -> bool) {
         for (path, content) in self.files.iter() {
             let at = readings.iter().position(|(there, _)| there == path);
             let content = content.as_ref().filter(|_| at.is_some() || is_read(path));
-            let read = |content: &Content, before| read_content_like(&shown(path), content.clone(), before);
+            let read = |content: &Content, before| Arc::new(read_content_like(&shown(path), content.clone(), before));
             match (at, content) {
                 (Some(at), Some(content)) => readings[at].1 = read(content, &readings[at].1),
                 (Some(at), None) => drop(readings.remove(at)),

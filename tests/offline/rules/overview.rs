@@ -4,7 +4,7 @@ use stablekey::api::{AllowedAction, Drift, Kind};
 use stablekey::engine::model::item::ObjectId;
 use stablekey::engine::model::plan::Scope;
 use stablekey::engine::model::record::Writer;
-use stablekey::report::overview::{Attention, AttentionLink, Overview, OverviewRow, OverviewState, StepsOf};
+use stablekey::report::overview::{Attention, AttentionLink, Overview, OverviewRow, OverviewState, StepGroup};
 use stablekey::report::status::{Cell, StatusReport, todo};
 use stablekey_testing::world::*;
 
@@ -308,9 +308,10 @@ fn manual_steps_are_by_person() {
     });
     let planned = w.plan();
     let steps = todo(&planned.world.world, &planned.plan);
-    let all = StepsOf::all(&steps);
-    assert_eq!((all[0].who, all[0].count), ("platform team", 2));
-    assert_eq!(all[0].steps[0].objects, [ObjectId::new(Kind::Connection, "db")]);
+    let all = StepGroup::all(&steps);
+    assert_eq!((&*all[0].who, all[0].count), ("platform team", 2));
+    let first = steps.iter().find(|step| step.who == all[0].who).unwrap();
+    assert_eq!(first.objects, [ObjectId::new(Kind::Connection, "db")]);
 }
 
 #[test]
