@@ -10,8 +10,8 @@ fn what_is_pending_and_what_is_blocked_stands_there() {
     let served = Served::open(root.path());
     let words = served.get("/integration?name=lead-router").words();
     let changes = words.split_once("Changes and problems 2").unwrap_or_else(|| panic!("{words}")).1;
-    let of_us = changes.find("us-prod ~ update Update").unwrap_or_else(|| panic!("{changes}"));
-    assert!(changes.find("eu-prod ~ update Update").is_some_and(|of_eu| of_eu < of_us), "{changes}");
+    let of_us = changes.find("us-prod ~ to update Update").unwrap_or_else(|| panic!("{changes}"));
+    assert!(changes.find("eu-prod ~ to update Update").is_some_and(|of_eu| of_eu < of_us), "{changes}");
     assert!(changes.contains("+ step New lead › Score lead (code/runCode)"), "{changes}");
     let words = served.get("/integration?name=support-digest").words();
     assert!(words.contains("\"Zendesk\" needs stable key zendesk-oauth, which eu-prod does not have"), "{words}");
