@@ -299,13 +299,15 @@ impl Project {
                 Some(why) => ProjectTenant { spec, location: None, live: Err(why), source: None },
                 None => self.tenant(&layout, &name, spec, &mut read, clusters.remove(&name)),
             };
-            // At once: all tenants are never in memory twice.
+            // At once: the tenants of folders are never all in memory twice.
             tenant.share(like.and_then(|like| like.tenants.get(&name)));
             self.tenants.insert(name, tenant);
         }
         if let Some(platform) = &given.platform {
             self.read_organizations(platform, &specs);
-            for (name, tenant) in &mut self.tenants {
+            let on_platform =
+                |tenant: &&mut ProjectTenant| matches!(tenant.spec.location, Some(LocationSpec::Prismatic(_)));
+            for (name, tenant) in self.tenants.iter_mut().filter(|(_, tenant)| on_platform(&tenant)) {
                 tenant.share(like.and_then(|like| like.tenants.get(name)));
             }
         }

@@ -47,9 +47,9 @@ pub fn memory_of(command: &Command, exit: i32) -> Outcome<u64> {
     let mut itself = Command::new(std::env::current_exe()?);
     itself.arg("--memory-of").arg(command.get_program()).args(command.get_args());
     itself.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    command.get_current_dir().into_iter().for_each(|folder| {
+    if let Some(folder) = command.get_current_dir() {
         itself.current_dir(folder);
-    });
+    }
     let output = itself.stdin(Stdio::null()).stderr(Stdio::inherit()).output()?;
     let text = String::from_utf8_lossy(&output.stdout);
     match text.trim().split_once(' ') {

@@ -1,6 +1,8 @@
 //! Input names that stand for a secret. One closed list, for files and for the CEL rules of the CRDs.
 
-use regex::Regex;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
+use regex::{Captures, Regex};
 use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::LazyLock;
@@ -127,33 +129,75 @@ pub fn hides(name: &str) -> bool {
     is_sensitive(name) || GRANTING.iter().any(|granting| name.eq_ignore_ascii_case(granting))
 }
 
-/// What grants access without a name beside it, each pattern with the secret as its first group: `Authorization` headers,
-/// a user and a password in front of a host without a scheme, and an address with a token in place of a user.
-const CREDENTIALS: [&str; 3] = [
-    r"\b(?i-u:basic|bearer)[\s]+([A-Za-z0-9+/=._~-]{8,})",
-    r#"(?:^|[\s"'(,;=])[A-Za-z0-9._%+-]+:([^\s:@/{$"'][^\s:@/"']{2,})@[A-Za-z0-9-]"#,
-    r"//([A-Za-z0-9._~%-]{16,})@",
+/// What grants access without a name beside it, each pattern with the secret as its last group.
+const CREDENTIALS: [(Credential, &str); 4] = [
+    (
+        Credential::Header,
+        r#"(?i-u:authorization)["']?[\s]*[:=][\s]*["']?(?i-u:basic|bearer|token)[\s]+([^\s"'{$<]{6,})"#,
+    ),
+    (Credential::Scheme, r"\b((?i-u:basic|bearer))[\s]+([A-Za-z0-9+/=._~-]{8,})"),
+    (
+        Credential::Password,
+        r#"(?:^|[\s"'`(,;=<>\[|&])([A-Za-z0-9._%+-]*):([^\s:@/{$"'`<>][^\s:@/"'`<>]{2,})@([A-Za-z0-9-]+:?)"#,
+    ),
+    (Credential::TokenAsUser, r"//([A-Za-z0-9._~%-]{16,})@"),
 ];
+
+/// A way in which a text has credentials.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Credential {
+    /// `Authorization: Bearer X`.
+    Header,
+    /// `Basic X`, `Bearer X`.
+    Scheme,
+    /// `user:X@host`, without `//`.
+    Password,
+    /// `https://X@host`.
+    TokenAsUser,
+}
+
+/// What stands before an address or a name with an `@`, and is no user with a password.
+const NO_USERS: [&str; 8] = ["mailto", "sip", "sips", "acct", "xmpp", "npm", "http", "https"];
+
+impl Credential {
+    /// The span of the secret in what its pattern found; `None` if it is a word, a name or an address of a person.
+    fn secret(self, found: &Captures<'_>) -> Option<Range<usize>> {
+        let group = |number: usize| found.get(number).map_or("", |group| group.as_str());
+        let digits = |text: &str| text.chars().filter(char::is_ascii_digit).count();
+        let is_odd = |text: &str| text.chars().any(|letter| letter.is_ascii_digit() || "=!#%&*^~+".contains(letter));
+        let (number, is_it) = match self {
+            Credential::Header => (1, true),
+            Credential::Scheme if group(1).eq_ignore_ascii_case("basic") => (2, is_user_and_password(group(2))),
+            Credential::Scheme => (2, group(2).len() >= 20 && digits(group(2)) >= 3),
+            Credential::Password => {
+                let is_user = !NO_USERS.iter().any(|other| group(1).eq_ignore_ascii_case(other));
+                (2, is_user && is_odd(group(2)) && group(3) != "sha256:")
+            }
+            Credential::TokenAsUser => (1, is_odd(group(1))),
+        };
+        found.get(number).filter(|_| is_it).map(|secret| secret.range())
+    }
+}
+
+/// Whether a text is a user and a password, as the scheme `Basic` encodes them.
+fn is_user_and_password(encoded: &str) -> bool {
+    let decoded = STANDARD_NO_PAD.decode(encoded.trim_end_matches('='));
+    decoded.is_ok_and(|bytes| bytes.contains(&b':') && bytes.iter().all(|byte| !byte.is_ascii_control()))
+}
 
 /// The spans of credentials in a text.
 fn credentials(text: &str) -> Vec<Range<usize>> {
-    static PATTERNS: LazyLock<Vec<Regex>> = LazyLock::new(|| patterns(&CREDENTIALS));
-    // A cheap check first: most texts have neither.
+    static PATTERNS: LazyLock<Vec<Regex>> = LazyLock::new(|| patterns(&CREDENTIALS.map(|(_, pattern)| pattern)));
+    // A cheap check first: most texts have none.
     let has = |word: &[u8]| text.as_bytes().windows(word.len()).any(|part| part.eq_ignore_ascii_case(word));
-    if !text.contains('@') && !has(b"basic") && !has(b"bearer") {
+    if !text.contains('@') && !has(b"basic ") && !has(b"bearer ") && !has(b"authorization") {
         return Vec::new();
     }
-    let found = PATTERNS.iter().flat_map(|pattern| pattern.captures_iter(text)).filter_map(|found| found.get(1));
-    // `mailto:jane.doe@corp.example` is an address of a person.
-    found.filter(|secret| is_no_word(secret.as_str())).map(|secret| secret.range()).collect()
-}
-
-/// Whether a text is neither a word nor a name: it has a digit or a sign, or an upper case letter after its first letter
-/// beside lower case ones.
-fn is_no_word(text: &str) -> bool {
-    let is_odd = |letter: char| letter.is_ascii_digit() || "=!#%&*^~+".contains(letter);
-    let has_upper = text.chars().skip(1).any(|letter| letter.is_ascii_uppercase());
-    text.chars().any(is_odd) || has_upper && text.chars().any(|letter| letter.is_ascii_lowercase())
+    let found = CREDENTIALS.iter().zip(PATTERNS.iter());
+    let found = found.flat_map(|((credential, _), pattern)| {
+        pattern.captures_iter(text).filter_map(|found| credential.secret(&found))
+    });
+    found.collect()
 }
 
 /// The spans of values of parameters that grant access: `https://h/x?access_token=…`.
@@ -212,7 +256,7 @@ pub fn masked(text: &str) -> Cow<'_, str> {
 }
 
 /// Compiles the patterns. They are constants, and a test compiles each: an invalid one would match nothing. Blanks and
-/// words are those of ASCII, as in CEL.
+/// words are those of ASCII, as in CEL; `\s` may stand within a class only.
 fn patterns(texts: &[&str]) -> Vec<Regex> {
     let of_ascii = |text: &str| text.replace(r"\b", r"(?-u:\b)").replace(r"\s", r" \t\n\r\x0b\x0c");
     texts.iter().filter_map(|text| Regex::new(&of_ascii(text)).ok()).collect()
@@ -302,7 +346,10 @@ mod tests {
             ("url=svc:hunter2@db", "url=svc:•••@db"),
             ("https://a1B2c3D4e5F6g7H8@h.example/x", "https://•••@h.example/x"),
             ("Authorization: Basic dTpodW50ZXIy", "Authorization: Basic •••"),
-            ("bearer a1b2c3d4e5", "bearer •••"),
+            ("bearer a1b2c3d4e5f6a1b2c3d4e5f6", "bearer •••"),
+            ("Authorization: Bearer short1", "Authorization: Bearer •••"),
+            ("`svc:hunter2@db` and <svc:hunter2@db>", "`svc:•••@db` and <svc:•••@db>"),
+            (":hunter2@redis:6379", ":•••@redis:6379"),
         ] {
             assert!(has_secret(text), "{text}");
             assert_eq!(masked(text), shown);
@@ -316,7 +363,12 @@ mod tests {
             "access_token=abcdefgh",
             "https://h/x?scope=api+refresh_token&state=abcdefgh",
             "mailto:team@corp.example",
-            "Owner:jane.doe@corp.example",
+            "mailto:Jane.Doe24@corp.example",
+            "Owner:Jane.Doe@corp.example",
+            "nginx:1.25@sha256:0123abcd",
+            "npm:left-pad2@latest",
+            "Basic OAuth2Setup, then type basic salesforce-2024",
+            "bearer tokenUrl and bearer client_credentials-v2",
             "git@github.com:team/repository",
             "scope:api@host",
             "https://integrations-service-account@corp.example",

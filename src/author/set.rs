@@ -466,18 +466,30 @@ pub struct SettableInput {
     /// The present value or reference; `None` if there is none, or each customer has their own.
     pub present: Option<String>,
     /// What becomes of it if it is emptied.
-    pub emptied: Emptied,
+    pub emptied: EmptiedField,
 }
 
 /// What becomes of a field that is emptied in one tenant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Emptied {
+pub enum EmptiedField {
     /// It is removed.
     Removed,
-    /// The override that sets it is removed: what the sync brings comes back.
-    EndsOverride,
-    /// That is refused: a sync brings it, and an override has a value.
+    /// The override or the declaration of the tenant is removed: what the sync brings comes back.
+    GivesWay,
+    /// That is refused: a sync brings it, or it is the tenant's own value, and nothing here declares it.
     Refused,
+}
+
+/// Fails if no value of a connection can be set, since its manifest is live in a suspended tenant. What a sync brings
+/// becomes an override, which lies elsewhere.
+pub fn is_settable(project: &Project, asked: &SetConnection) -> Result<(), AuthorError> {
+    let world = project.world();
+    let tenant = tenant_of(project, &world, asked)?;
+    let id = id(&asked.key);
+    match home(project, tenant)?.find(&id)? {
+        Some(at) if feeding(&world, tenant, &id.name).is_empty() => is_not_suspended(project, Path::new(&at.file.path)),
+        _ => Ok(()),
+    }
 }
 
 /// Returns what can be set of a connection, in the tenant in which [`set`] would alter it.
@@ -487,19 +499,17 @@ pub fn settable(project: &Project, asked: &SetConnection) -> Result<Settable, Au
     let (home, id) = (home(project, tenant)?, id(&asked.key));
     let declared = home.find(&id)?;
     let is_fed = !feeding(&world, tenant, &id.name).is_empty();
-    if let (false, Some(at)) = (is_fed, declared) {
-        // What a sync brings becomes an override, which lies elsewhere.
-        is_not_suspended(project, Path::new(&at.file.path))?;
-    }
-    let overrides: Vec<Here<'_>> = world.syncs.iter().map(|sync| Here::of(&sync.spec, tenant)).collect();
+    let of_syncs = world.syncs.iter().filter(|sync| matches!(sync.writer, Writer::Sync(_)));
+    let overrides: Vec<Here<'_>> = of_syncs.map(|sync| Here::of(&sync.spec, tenant)).collect();
     let emptied = |input: &str| {
         let path = ["inputs".to_string(), input.to_string()];
-        if overrides.iter().any(|here| here.decides(&id, &path.join("."))) {
-            Emptied::EndsOverride
-        } else if is_fed && !(declared.is_some() && decides(&home, &id, &path)) {
-            Emptied::Refused
-        } else {
-            Emptied::Removed
+        let is_declared = declared.is_some() && (!is_fed || decides(&home, &id, &path));
+        let is_overridden = || overrides.iter().any(|here| here.decides(&id, &path.join(".")));
+        match is_declared {
+            true if is_fed => EmptiedField::GivesWay,
+            true => EmptiedField::Removed,
+            false if is_overridden() => EmptiedField::GivesWay,
+            false => EmptiedField::Refused,
         }
     };
     let current = current(project, tenant, &asked.key)?;

@@ -7,7 +7,7 @@ use super::output::Output;
 use crate::hub::approval::{self, approvals, unkept};
 use crate::hub::waiting;
 use crate::project::hub::HubAddress;
-use crate::render::hub::{HubPart, HubPlan, SyncerSign, exit_of, worst};
+use crate::render::hub::{HubPart, HubPlan, SyncerSign, worst};
 use crate::tenant::cluster::hub::SyncerLease;
 use crate::text;
 use clap::Args;
@@ -56,7 +56,7 @@ impl Approve {
         hub::knows_sync(&hub, &sync)?;
         let asked = hub::asked(&hub, &narrowing)?;
         let parts = waiting::plans(&mut hub, &asked).map_err(|failure| hub::told(failure, output))?;
-        let exit = worst(parts.iter().map(|part| exit_of(&part.target)));
+        let exit = worst(parts.iter().map(HubPart::exit));
         let parts = self.of_digests(parts)?;
         let syncer = hub.syncer();
         let plan = HubPlan { parts, syncer: Some(syncer.clone()), is_asked: true };

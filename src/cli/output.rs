@@ -1,6 +1,7 @@
 //! Output: results to standard output, everything else to standard error.
 
 use super::CommandFailure;
+use crate::api::sensitive::masked;
 use crate::manifest::FileProblem;
 use crate::render::Style;
 use crate::text;
@@ -163,7 +164,7 @@ impl Output {
 
     /// Writes a message to standard error, with terminal control characters escaped.
     pub(super) fn note(&mut self, text: &str) {
-        let _ = writeln!(std::io::stderr().lock(), "{}", self.guarded(&text::lines(text)));
+        let _ = writeln!(std::io::stderr().lock(), "{}", self.guarded(&text::lines(&masked(text))));
     }
 
     /// A text for people without lines that the log of a job takes for commands.

@@ -218,8 +218,7 @@ impl TextForm<'_> {
             return found.to_string();
         }
         let is_odd = self.is_reference && !answer.trim().is_empty() && secret_ref(answer).is_none();
-        let is_secret = sensitive::is_secret_itself(answer) || sensitive::looks_like_token(answer).is_some();
-        if is_odd || is_secret { "(hidden)".to_string() } else { answer.to_string() }
+        if is_odd || sensitive::has_secret(answer) { "(hidden)".to_string() } else { answer.to_string() }
     }
 }
 

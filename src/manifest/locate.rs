@@ -23,8 +23,12 @@ pub fn locate(origin: &SourcePlace, path: &[&str]) -> Option<Position> {
 pub fn locate_all(wanted: &[(&SourcePlace, Vec<String>)]) -> Vec<Option<u32>> {
     let mut lines: Vec<Option<u32>> = vec![None; wanted.len()];
     let mut documents: BTreeMap<(&str, usize), Vec<usize>> = BTreeMap::new();
-    for (index, (origin, _)) in wanted.iter().enumerate() {
-        documents.entry((&origin.file.path, origin.range.start)).or_default().push(index);
+    for (index, (origin, path)) in wanted.iter().enumerate() {
+        match path.is_empty() && origin.item.is_none() {
+            // The begin of a document is mostly found without parsing.
+            true => lines[index] = locate(origin, &[]).map(|at| at.line),
+            false => documents.entry((&origin.file.path, origin.range.start)).or_default().push(index),
+        }
     }
     for indices in documents.values() {
         let Some(first) = indices.first().and_then(|index| wanted.get(*index)) else { continue };

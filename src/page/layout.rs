@@ -8,7 +8,7 @@ use super::html::head;
 pub(super) use super::html::{LOGO, line, text};
 use super::near::did_you_mean;
 use super::reply::{self, Reply};
-use super::request::Request;
+use super::request::{Request, WRITTEN};
 use crate::author::AuthorError;
 use crate::near_miss::{near_misses, near_or_all};
 use crate::text::{capital, count, quoted};
@@ -180,19 +180,18 @@ fn state(reading: &Reading) -> Markup {
     html! { span #state class=(class) role="status" { (text) } }
 }
 
-/// The field of an address that says how many files were just written. It changes nothing.
-pub(super) const WRITTEN: &str = "written";
-
 /// What to know on every page.
 fn notices(request: &Request) -> Markup {
-    let written = request.fields.text(WRITTEN).parse::<usize>().unwrap_or(0);
+    let written = request.fields.text(WRITTEN).parse::<usize>().ok();
     let Reading { failure, unwatched, unwatched_tenants, shown, hub, read_at, .. } = &request.reading;
     let what = match request.desk.options.shows {
         PageSubject::Folder(_) => "The project cannot be read: ",
         PageSubject::Hub(_) => "",
     };
     html! {
-        @if written > 0 { div.notice.good role="status" { p { "Written: " (count(written, "file", "files")) "." } } }
+        @if let Some(written) = written {
+            div.notice.good role="status" { p { @if written == 0 { "The ownership record is written." } @else { "Written: " (count(written, "file", "files")) "." } } }
+        }
         @if let Some(failure) = failure {
             div.notice.bad role="alert" {
                 p { b { (what) } (text(&failure.message)) }

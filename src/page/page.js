@@ -62,6 +62,12 @@ async function load(address, part) {
     if (error.name !== "AbortError") say("Not reachable", "bad");
   }
 }
+// What was just written is said once.
+const here = new URL(location.href);
+if (here.searchParams.has("written")) {
+  here.searchParams.delete("written");
+  history.replaceState(history.state, "", here);
+}
 const refresh = () => {
   // Neither are rows that somebody scrolled to.
   if (isKept() || grown) { say("Changed since: reload to see it", "warn"); return; }

@@ -1,10 +1,14 @@
 //! A request that may be answered.
 
+use super::address::PageAddress;
 use super::desk::{PageDesk, Reading};
 use super::fields::FormFields;
 use super::guard::Visitor;
 use axum::http::Uri;
 use std::sync::Arc;
+
+/// The field of an address that says how many files were just written. It changes nothing.
+pub(super) const WRITTEN: &str = "written";
 
 /// A request of a visitor, with what can be shown at that moment.
 pub(super) struct Request {
@@ -30,6 +34,9 @@ impl Request {
 
     /// The address of this request, for a form that comes back here.
     pub(super) fn here(&self) -> String {
-        self.uri.path_and_query().map_or("/", |path| path.as_str()).to_string()
+        let path = self.uri.path().to_string();
+        let fields = FormFields::parse(self.uri.query().unwrap_or_default().as_bytes());
+        let fields = fields.iter().filter(|(name, _)| *name != WRITTEN);
+        fields.fold(PageAddress::new(path), |address, (name, value)| address.with(name, value)).text()
     }
 }

@@ -75,8 +75,29 @@ async fn answer(State(desk): State<Arc<PageDesk>>, request: axum::extract::Reque
         );
     }
     let request = Request { reading: desk.reading(), desk, visitor, fields, uri: parts.uri.clone() };
-    // Views compute for milliseconds, edits plan for longer: both beside the streams.
+    if !is_post && is_quick(&request) {
+        return get(&request);
+    }
+    // Beside the streams.
     tokio::task::block_in_place(|| if is_post { post(&request) } else { get(&request) })
+}
+
+/// Whether a view computes for milliseconds, from what was read. Such a view needs no thread of its own, which would keep
+/// memory of its own.
+fn is_quick(request: &Request) -> bool {
+    const QUICK: [&str; 10] = [
+        "/",
+        "/components",
+        "/connection",
+        "/integrations",
+        "/integration",
+        "/plan",
+        "/syncs",
+        "/receipts",
+        "/steps",
+        "/problems",
+    ];
+    matches!(request.desk.options.shows, PageSubject::Folder(_)) && QUICK.contains(&request.uri.path())
 }
 
 /// Exchanges the code of the address for a cookie. Only a navigation uses it up.

@@ -3,14 +3,16 @@
 use super::PageFolder;
 use crate::api::Kind;
 use crate::engine::closure::{Index, Seeds};
-use crate::engine::model::inventory::Inventory;
+use crate::engine::model::finding::At;
+use crate::engine::model::inventory::{Inventory, Sync};
 use crate::engine::model::item::ObjectId;
 use crate::engine::model::plan::Scope;
+use crate::engine::model::record::Writer;
 use crate::project::Project;
 use crate::project::planned::{self, PlannedProject};
 use crate::report::overview::{ManualSteps, Overview};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// What was read, planned and counted at one moment.
 pub(super) struct ShownProject {
@@ -22,6 +24,8 @@ pub(super) struct ShownProject {
     pub(super) steps: ManualSteps,
     /// The components that any tenant declares or uses.
     pub(super) components: Arc<BTreeSet<String>>,
+    /// The files and lines of overrides, by sync and position, once they are asked for.
+    override_places: OnceLock<BTreeMap<Writer, Vec<At>>>,
     /// Whether it could not be read since.
     is_stale: bool,
 }
@@ -40,7 +44,16 @@ impl ShownProject {
         let used = inventories.iter().flat_map(|read| read.connections.values()).map(|one| one.spec.component.typed());
         let components = declared.chain(used).collect::<BTreeSet<String>>().into();
         let (folder, project) = (Arc::clone(folder), Arc::new(project));
-        Arc::new(ShownProject { folder, project, planned, overview, steps, components, is_stale: false })
+        Arc::new(ShownProject {
+            folder,
+            project,
+            planned,
+            overview,
+            steps,
+            components,
+            override_places: OnceLock::new(),
+            is_stale: false,
+        })
     }
 
     /// The same with these live objects, of which a closure is planned again. What is counted over all tenants stays as
@@ -63,6 +76,7 @@ impl ShownProject {
             overview,
             steps: self.steps.clone(),
             components: Arc::clone(&self.components),
+            override_places: OnceLock::new(),
             is_stale: false,
         }))
     }
@@ -81,8 +95,22 @@ impl ShownProject {
             planned,
             steps: self.steps.clone(),
             components: Arc::clone(&self.components),
+            override_places: OnceLock::new(),
             is_stale: true,
         })
+    }
+
+    /// The file and line of an override of a sync.
+    pub(super) fn place_of_override(&self, writer: &Writer, position: usize) -> Option<&At> {
+        let places = self.override_places.get_or_init(|| {
+            let with_overrides = self.project.syncs.iter().filter(|sync| !sync.spec.overrides.is_empty());
+            let of = |sync: &Sync| {
+                let number = sync.spec.overrides.len();
+                (sync.writer.clone(), planned::places_of_overrides(&self.project, &sync.writer, number))
+            };
+            with_overrides.map(of).collect()
+        });
+        places.get(writer)?.get(position)
     }
 
     /// The stable key of a connection.

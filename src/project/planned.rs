@@ -17,7 +17,6 @@ use crate::manifest::{FileProblem, SourcePlace, is_manifest};
 use crate::tenant::TenantLocation;
 use crate::tenant::directory::{self, KustomizationDue};
 use std::collections::BTreeMap;
-use std::ops::Range;
 use std::sync::Arc;
 
 /// A plan and the world that it is made from.
@@ -298,14 +297,9 @@ pub fn place_of_sync(project: &Project, writer: &Writer) -> Option<At> {
     at(&[(project.origin(None, &ObjectId::new(Kind::TenantSync, sync))?, Vec::new())]).pop()
 }
 
-/// The file and line of an override of a sync.
-pub fn place_of_override(project: &Project, writer: &Writer, position: usize) -> Option<At> {
-    places_of_overrides(project, writer, position..position + 1).pop()
-}
-
-/// The files and lines of overrides of a sync, by their positions.
-pub fn places_of_overrides(project: &Project, writer: &Writer, positions: Range<usize>) -> Vec<At> {
-    let wanted = positions.map(|position| where_overridden(project, writer, position));
+/// The files and lines of the first overrides of a sync.
+pub fn places_of_overrides(project: &Project, writer: &Writer, number: usize) -> Vec<At> {
+    let wanted = (0..number).map(|position| where_overridden(project, writer, position));
     match wanted.collect::<Option<Vec<WantedOrigin<'_>>>>() {
         Some(wanted) => at(&wanted),
         None => Vec::new(),

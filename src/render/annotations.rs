@@ -1,6 +1,7 @@
 //! Findings at their file and line, in the forms that CI systems show beside a change.
 
 use super::json::JsonLayout;
+use crate::api::sensitive::masked;
 use crate::engine::model::canonical::Digest;
 use crate::text;
 use serde_json::{Value, json};
@@ -40,7 +41,7 @@ impl Annotation {
             Level::Warning => "warning",
         };
         let Annotation { file, line, title, .. } = self;
-        let message = data(&text::shorten(&self.message, MOST));
+        let message = data(&text::shorten(&masked(&self.message), MOST));
         format!("::{level} file={},line={line},title={}::{message}", property(&text::line(file)), property(title))
     }
 
@@ -52,7 +53,7 @@ impl Annotation {
         };
         json!({
             "path": self.file, "start_line": self.line, "end_line": self.line, "annotation_level": level,
-            "title": text::shorten(&self.title, 250), "message": text::shorten(&self.message, MOST)
+            "title": text::shorten(&self.title, 250), "message": text::shorten(&masked(&self.message), MOST)
         })
     }
 

@@ -1,5 +1,6 @@
 //! The presentation of one field change.
 
+use crate::api::sensitive::masked;
 use crate::engine::model::canonical::Json;
 use crate::engine::model::plan::{FieldChange, Op};
 use crate::report::value;
@@ -27,6 +28,9 @@ pub(super) fn shown(change: &FieldChange) -> Shown {
     match change.op {
         Op::Set | Op::Remove => {
             if let (Some(from), Some(to)) = (from.and_then(value::text), to.and_then(value::text)) {
+                // Before they are cut: a part of a secret tells nothing of what it belongs to.
+                let (from, to) = (masked(from), masked(to));
+                let (from, to) = (from.as_ref(), to.as_ref());
                 if from.contains('\n') || to.contains('\n') {
                     return Shown::Lines(lines(from, to));
                 }
@@ -36,6 +40,8 @@ pub(super) fn shown(change: &FieldChange) -> Shown {
             }
             let beside = |value: Option<&Value>, other| value.map(|v| value::words_beside(v, other));
             let (from, to) = (beside(from, to), beside(to, from));
+            let hidden = |text: Option<String>| text.map(|text| masked(&text).into_owned());
+            let (from, to) = (hidden(from), hidden(to));
             let short =
                 |text: &Option<String>| text.as_ref().map(|t| shorten_middle(t, from.as_deref(), to.as_deref()));
             Shown::Values { from: short(&from), to: short(&to) }

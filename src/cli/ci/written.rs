@@ -171,8 +171,7 @@ impl<'p> WrittenFiles<'p> {
 fn reason_of_server(stderr: &str) -> Option<String> {
     const MOST: usize = 8;
     let lines = stderr.lines().filter_map(|line| line.strip_prefix("remote:")).map(str::trim);
-    let is_secret = |line: &str| sensitive::is_secret_itself(line) || sensitive::looks_like_token(line).is_some();
-    let shown = |line: &str| if is_secret(line) { "(hidden)".to_string() } else { shown(line) };
+    let shown = |line: &str| if sensitive::has_secret(line) { "(hidden)".to_string() } else { shown(line) };
     let lines: Vec<String> = lines.filter(|line| !line.is_empty()).take(MOST).map(shown).collect();
     (!lines.is_empty()).then(|| lines.join("; "))
 }

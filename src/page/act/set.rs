@@ -3,7 +3,7 @@
 use super::proposed::Proposed;
 use super::{reason, review};
 use crate::api::{ConnectionSpec, Input, Kind, names, sensitive};
-use crate::author::set::{Emptied, SetConnection, Settable, SettableInput, set, settable};
+use crate::author::set::{EmptiedField, SetConnection, Settable, SettableInput, is_settable, set, settable};
 use crate::author::{AuthorError, Draft, Values, secret_ref};
 use crate::engine::model::canonical::Digest;
 use crate::engine::model::plan::{ActionKind, FieldChange, Op, Plan};
@@ -57,7 +57,7 @@ fn tests(settable: &Settable, spec: &ConnectionSpec) -> Vec<SettableInput> {
         name: input.name.clone(),
         is_secret: input.is_secret,
         hides_literal: input.hides_literal,
-        emptied: Emptied::Removed,
+        emptied: EmptiedField::Removed,
         present: match inputs.and_then(|inputs| inputs.get(&input.name)) {
             Some(Input::Value(value)) if !input.is_secret && !input.hides_literal && !sensitive::has_secret(value) => {
                 Some(value.clone())
@@ -110,7 +110,7 @@ pub(crate) fn review(request: &Request, shown: &ShownProject) -> Reply {
 
 fn form(request: &Request, shown: &ShownProject, wrong: Option<&AuthorError>) -> Reply {
     let fields = &request.fields;
-    let present = match present(&shown.project, fields) {
+    let present = match is_settable(&shown.project, &asked(fields)).and_then(|()| present(&shown.project, fields)) {
         Ok(present) => present,
         Err(error) => return layout::refused_edit(request, "Edit connection", &error),
     };
@@ -206,9 +206,9 @@ fn input(
                 @else if pending.is_some() { (will_be(input.present.as_deref())) }
                 @else if input.present.is_some() {
                     @match input.emptied {
-                        Emptied::Removed => "empty removes it",
-                        Emptied::EndsOverride => "empty removes the override: the value of the sync comes back",
-                        Emptied::Refused => "a sync brings it: it can have another value here, not none",
+                        EmptiedField::Removed => "empty removes it",
+                        EmptiedField::GivesWay => "empty removes what is declared here: the value of the sync comes back",
+                        EmptiedField::Refused => "nothing here declares it: it can have another value, not none",
                     }
                 }
                 @else { "not set" }

@@ -29,7 +29,7 @@ pub(super) fn propose(project: &Project, fields: &FormFields) -> Result<Proposed
         (None, Some(sync)) => (Kind::TenantSync, sync),
         _ => return Err(AuthorError::refused("it is not said what is suspended", "choose a tenant or a sync")),
     };
-    let unsaid = || AuthorError::refused("it is not said whether it is suspended", "choose Suspend or Resume");
+    let unsaid = || AuthorError::refused("suspend is neither on nor off", "choose Suspend or Resume");
     let suspends = fields.switch("suspend").ok_or_else(unsaid)?;
     let id = ObjectId::new(kind, name);
     let mut draft = Draft::new(project);

@@ -8,7 +8,7 @@ use crate::page::OpenScope;
 use crate::page::fields::FormFields;
 use crate::page::layout;
 use crate::page::reply::{self, Reply};
-use crate::page::request::Request;
+use crate::page::request::{Request, WRITTEN};
 use crate::page::shown::ShownProject;
 use crate::project::Project;
 use crate::tenant::directory::disk::RealDisk;
@@ -112,7 +112,7 @@ pub(crate) fn write(request: &Request, shown: &ShownProject) -> Reply {
     request.desk.wait_for_reading(request.reading.read);
     let then = back(&proposed.then);
     let mark = if then.contains('?') { '&' } else { '?' };
-    reply::see_other(&format!("{then}{mark}{}={}", layout::WRITTEN, proposed.edited.files.len()))
+    reply::see_other(&format!("{then}{mark}{}={}", WRITTEN, proposed.edited.files.len()))
 }
 
 fn write_records(project: &Project, tenant: &str, records: &[Action]) -> Result<(), String> {

@@ -22,7 +22,7 @@ pub(super) fn address(kind: Kind, name: &str, suspends: bool) -> String {
 
 /// What a form or an address names.
 fn named(fields: &FormFields) -> Result<(Kind, &str, bool), HubFailure> {
-    let unsaid = || HubFailure::new("it is not said whether it is suspended", "choose Suspend or Resume");
+    let unsaid = || HubFailure::new("suspend is neither on nor off", "choose Suspend or Resume");
     let suspends = fields.switch("suspend").ok_or_else(unsaid)?;
     match (fields.filled("tenant"), fields.filled("sync")) {
         (Some(tenant), None) => Ok((Kind::Tenant, tenant, suspends)),

@@ -1,5 +1,6 @@
 //! Differences as HTML: of files, and of fields. Each line has its sign, so that colour says nothing alone.
 
+use crate::api::sensitive::masked;
 use crate::author::{DiffLine, PublicDiff};
 use crate::engine::model::canonical::Json;
 use crate::engine::model::plan::{FieldChange, Op};
@@ -89,7 +90,8 @@ pub(in crate::page) fn values(name: &str, from: Option<&Json>, to: Option<&Json>
 fn pair(name: &str, (from, to): (Option<&Value>, Option<&Value>), parts: &[String]) -> Markup {
     let shown = |value: Option<&Value>, other: Option<&Value>| {
         value.map(|one| match value::text(one) {
-            Some(text) => text.to_string(),
+            // As a whole: a line or a part of a secret tells nothing of what it belongs to.
+            Some(text) => masked(text).into_owned(),
             None => value::words_beside(one, other),
         })
     };

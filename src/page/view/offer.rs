@@ -8,7 +8,7 @@ use maud::{Markup, html};
 /// The command, with the link where there is a form for it.
 pub(in crate::page) fn offer(command: &EditCommand) -> Markup {
     html! {
-        @if let Some((to, label)) = form(command) { p.then { a.button href=(to) { (line(&label)) } } }
+        @if let Some((to, label)) = form(command).filter(|(to, _)| to != "#") { p.then { a.button href=(to) { (line(&label)) } } }
         pre.command { (line(&command.to_string())) }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::offer::offer;
 use super::{act, diff, page_of};
+use crate::api::sensitive;
 use crate::engine::model::code::{Code, Severity};
 use crate::engine::model::finding::{At, Finding};
 use crate::engine::model::item::{Item, ObjectId};
@@ -9,7 +10,6 @@ use crate::engine::model::plan::{Action, ActionKind, Impact, Note, Plan, Target}
 use crate::engine::model::record::Writer;
 use crate::page::layout::{line, text};
 use crate::page::shown::ShownProject;
-use crate::project::planned;
 use crate::report::overview_state::OverviewState;
 use crate::text::{capital, count};
 use maud::{Markup, html};
@@ -192,7 +192,7 @@ fn of_change(shown: &ShownProject, tenant: &str, action: &Action, state: Overvie
         @for by in &action.overrides {
             p.why {
                 "Override of " (line(&by.writer.to_string())) ": " (line(&by.field.to_string())) " · “" (line(&by.reason)) "”"
-                @if let Some(at) = planned::place_of_override(&shown.project, &by.writer, by.position) { " " code { (line(&place(&shown.project.root, &at))) } }
+                @if let Some(at) = shown.place_of_override(&by.writer, by.position) { " " code { (line(&place(&shown.project.root, at))) } }
             }
         }
         (diff::fields(action.at.as_ref().map(|at| place(&shown.project.root, at)), &action.fields))
@@ -276,7 +276,10 @@ pub(in crate::page) fn actions_of_field(tenant: &str, id: &ObjectId, field: &str
             .with("field", field)
             .text()
     };
-    html! { p.then { a href=(query("/revert")) { "Revert" } a href=(query("/keep")) { "Keep" } } }
+    html! {
+        @if sensitive::has_secret(field) { p.dim { "Its name has a secret in it: use the commands." } }
+        @else { p.then { a href=(query("/revert")) { "Revert" } a href=(query("/keep")) { "Keep" } } }
+    }
 }
 
 /// A finding, with what to do.

@@ -133,8 +133,7 @@ fn stages(shown: &ShownProject, sync: &Sync) -> Markup {
 /// The overrides, each with its reason.
 fn overrides(shown: &ShownProject, sync: &Sync, name: &str) -> Markup {
     let all = sync_overrides::overrides(&shown.planned.world, &sync.spec);
-    let places = planned::places_of_overrides(&shown.project, &sync.writer, 0..all.len().min(MOST));
-    let line_of = |position: usize| places.get(position);
+    let line_of = |position: usize| shown.place_of_override(&sync.writer, position);
     html! {
         @if !all.is_empty() {
             details data-key={ "overrides " (line(name)) } {

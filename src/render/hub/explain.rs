@@ -1,7 +1,7 @@
 //! Explains the pending changes of one object in a hub.
 
 use super::kept::{KeptAction, KeptPlan, Selector, stable_key};
-use super::{HubPart, SyncerSign, exit_of, worst};
+use super::{HubPart, SyncerSign, worst};
 use crate::api::{Kind, names};
 use crate::near_miss::near_misses;
 use crate::render::markdown::escape as md;
@@ -87,7 +87,7 @@ impl HubExplanation {
     /// The worst exit code of what concerns the object. A target in which nothing concerns it counts only if it is
     /// unknown.
     pub fn exit(&self) -> u8 {
-        let of = |target: &Concerned| match exit_of(&target.part.target) {
+        let of = |target: &Concerned| match target.part.exit() {
             1 => 1,
             exit if target.is_concerned() => exit,
             _ => 0,

@@ -65,7 +65,7 @@ pub fn not_planned(tenant: &str) -> TargetStatus {
 }
 
 /// The exit code for a target's status.
-pub fn exit_of(target: &TargetStatus) -> u8 {
+fn exit_of(target: &TargetStatus) -> u8 {
     let counts = target.counts.clone().unwrap_or_default();
     match target.state.as_str() {
         "InSync" | "Suspended" => 0,
@@ -77,7 +77,7 @@ pub fn exit_of(target: &TargetStatus) -> u8 {
 }
 
 impl HubPart {
-    /// The exit code for it. What was in sync before the last change of the sync is unknown.
+    /// The exit code for it. In sync counts only if the syncer has reconciled the current spec of the sync.
     pub fn exit(&self) -> u8 {
         match exit_of(&self.target) {
             0 if !self.is_observed => 1,

@@ -1,7 +1,7 @@
 //! The plans that wait in a hub, as text, Markdown and one document of schema `stablekey.dev/plan/v1`.
 
 use super::details::first;
-use super::{HubPart, SyncerSign, exit_of, worst};
+use super::{HubPart, SyncerSign, worst};
 use crate::engine::model::plan::PLAN_SCHEMA;
 use crate::render::markdown::{command as command_block, escape as md};
 use crate::render::page::{TextPage, plain};
@@ -181,7 +181,7 @@ impl Merged {
 
     /// Adds the status of a target in which nothing waits.
     fn take_status(&mut self, part: &HubPart) {
-        let is_unread = exit_of(&part.target) == 1;
+        let is_unread = part.exit() == 1;
         let mut target = json!({
             "tenant": part.hub.tenant, "state": if is_unread { "unreachable" } else { "read" },
             "digests": {}, "actions": [], "notes": [],

@@ -15,7 +15,7 @@ type Given = &'static [(&'static str, &'static str)];
 const CANARY: &str = "c4n4ry-Hunter2-9f8e7d";
 
 /// A secret in forms that tell it anywhere.
-const TELLING: [&str; 9] = [
+const TELLING: [&str; 10] = [
     "https://svc:c4n4ry-Hunter2-9f8e7d@h.example/x",
     "see https://h.example/x?y=1&access_token=c4n4ry-Hunter2-9f8e7d for it",
     "https://h.example/x?sig=c4n4ry-Hunter2-9f8e7d",
@@ -25,6 +25,7 @@ const TELLING: [&str; 9] = [
     "svc:c4n4ry-Hunter2-9f8e7d@h.example:5432/x",
     "Authorization: Basic c4n4ry-Hunter2-9f8e7d",
     "https://c4n4ry-Hunter2-9f8e7d@h.example/x",
+    "first\\nsvc:c4n4ry-Hunter2-9f8e7d@h.example",
 ];
 
 /// A secret input of a type.
@@ -415,10 +416,12 @@ flows:
         .unwrap();
     fs::write(root.join("us-prod/integrations/order-export.definition"), format!("{definition}  broken: [ {CANARY}\n"))
         .unwrap();
-    looks_everywhere(
+    let answers = looks_everywhere(
         root,
         &["/integration?name=lead-router&tenant=us-prod", "/integration?name=order-export&tenant=us-prod"],
     );
+    let said = |(_, answer): &(String, Answer)| answer.body.contains("its name has a secret in it");
+    assert!(answers.iter().any(said), "the step whose name has a secret is shown without a link");
 }
 
 #[test]

@@ -739,12 +739,12 @@ fn a_form_says_what_becomes_of_a_value_that_is_emptied() {
     };
     assert_eq!(help(WAREHOUSE, "username"), "empty removes it");
     let brought = "/set?tenant=eu-prod&key=warehouse";
-    assert_eq!(help(brought, "username"), "a sync brings it: it can have another value here, not none");
+    assert_eq!(help(brought, "username"), "nothing here declares it: it can have another value, not none");
     let emptied = form(&served, brought, "/set").with("in.username", "").with("reason", "none there");
     let words = served.submit(&emptied).words();
     assert!(words.contains("an override holds a value or a secret only"), "{words}");
     let overridden = help("/set?tenant=eu-prod&key=salesforce-oauth", "authorizeUrl");
-    assert_eq!(overridden, "empty removes the override: the value of the sync comes back");
+    assert_eq!(overridden, "empty removes what is declared here: the value of the sync comes back");
 }
 
 /// A form shows what the plan gives a field: what is live now can be typed in its place, and is then an override.

@@ -185,13 +185,13 @@ fn who_may_only_read_is_refused_by_the_server() {
         ("/?show=aprove", 400, "Did you mean"),
         ("/suspend?sync=us-to-e&suspend=on", 404, "us-to-eu"),
         ("/suspend?sync=us-to-eu&suspend=of", 400, "Did you mean"),
-        ("/suspend?sync=us-to-eu", 409, "not said whether"),
+        ("/suspend?sync=us-to-eu", 409, "neither on nor off"),
     ] {
         let answer = page.get(address);
         assert!(answer.code == code && answer.has(said), "{address}: {} {}", answer.code, answer.body);
     }
     let unsaid = page.post("/suspend", &asked, &["token", "sync", "spec"], "suspend=of");
-    assert!(unsaid.has("not said whether"), "{}", unsaid.body);
+    assert!(unsaid.has("neither on nor off"), "{}", unsaid.body);
 }
 
 /// "suspend, reconcile": as the commands do them, of the spec that was shown.
