@@ -101,7 +101,7 @@ const TOKENS: [(&str, &[&str], &str); 11] = [
     ("a SendGrid key", &["SG."], r"\bSG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}"),
     ("an npm token", &["npm_"], r"\bnpm_[A-Za-z0-9]{36}"),
     ("a JSON web token", &["eyJ"], r"\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+"),
-    ("an OpenAI key", &["sk-"], r"\bsk-(proj-)?[A-Za-z0-9_-]{32,}"),
+    ("an OpenAI key", &["sk-"], r"\bsk-((proj|svcacct|admin)-[A-Za-z0-9_-]{32,}|[A-Za-z0-9]{32,})"),
     ("a Shopify token", &["shpat_", "shpca_", "shppa_", "shpss_"], r"\bshp(at|ca|pa|ss)_[A-Fa-f0-9]{32}"),
 ];
 
@@ -173,7 +173,7 @@ impl Credential {
                 let is_user = !NO_USERS.iter().any(|other| group(1).eq_ignore_ascii_case(other));
                 (2, is_user && is_odd(group(2)) && group(3) != "sha256:")
             }
-            Credential::TokenAsUser => (1, is_odd(group(1))),
+            Credential::TokenAsUser => (1, digits(group(1)) >= 3),
         };
         found.get(number).filter(|_| is_it).map(|secret| secret.range())
     }
@@ -319,9 +319,14 @@ mod tests {
         ] {
             assert!(looks_like_token(&value).is_some(), "{value}");
         }
-        for value in
-            ["https://a.example/authorize", "api refresh_token offline_access", "ghp_short", "AKIA", "risk-free"]
-        {
+        for value in [
+            "https://a.example/authorize",
+            "api refresh_token offline_access",
+            "ghp_short",
+            "AKIA",
+            "risk-free",
+            "sk-salesforce-enterprise-production-eu",
+        ] {
             assert!(looks_like_token(value).is_none(), "{value}");
         }
     }

@@ -474,7 +474,7 @@ pub struct SettableInput {
 pub enum EmptiedField {
     /// It is removed.
     Removed,
-    /// The override or the declaration of the tenant is removed: what the sync brings comes back.
+    /// The override or the declaration of the tenant is removed: then the sync decides.
     GivesWay,
     /// That is refused: a sync brings it, or it is the tenant's own value, and nothing here declares it.
     Refused,

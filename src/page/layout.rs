@@ -182,7 +182,7 @@ fn state(reading: &Reading) -> Markup {
 
 /// What to know on every page.
 fn notices(request: &Request) -> Markup {
-    let written = request.fields.text(WRITTEN).parse::<usize>().ok();
+    let written = request.fields.text(WRITTEN).parse::<u16>().ok().map(usize::from);
     let Reading { failure, unwatched, unwatched_tenants, shown, hub, read_at, .. } = &request.reading;
     let what = match request.desk.options.shows {
         PageSubject::Folder(_) => "The project cannot be read: ",

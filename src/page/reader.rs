@@ -48,6 +48,7 @@ fn run(desk: &Arc<PageDesk>, folder: &Arc<PageFolder>) {
             DeskWake::End => break,
         };
         number += 1;
+        watch.begin();
         let Reading { shown: before, failure, .. } = desk.reading();
         // Readings of less, however many, do not put it off.
         let due = poll.filter(|(_, at)| *at <= Instant::now()).map(|(scope, _)| scope);

@@ -18,6 +18,8 @@ pub(super) struct FileWatch {
     /// Those that could not be followed.
     unfollowed: BTreeSet<PathBuf>,
     failure: Arc<Mutex<Option<String>>>,
+    /// Whether a folder became another one, or was not followed yet, while it was read.
+    has_missed: bool,
 }
 
 /// What tells a folder from another one of the same name.
@@ -47,7 +49,7 @@ impl FileWatch {
                 None
             }
         };
-        FileWatch { watcher, folders: BTreeMap::new(), unfollowed: BTreeSet::new(), failure }
+        FileWatch { watcher, folders: BTreeMap::new(), unfollowed: BTreeSet::new(), failure, has_missed: false }
     }
 
     /// Follows these folders and no others. One that was replaced is followed again.
@@ -61,6 +63,7 @@ impl FileWatch {
         }
         for folder in folders {
             let now = identity(folder);
+            self.has_missed |= self.folders.get(folder) != Some(&now);
             let is_followed = self.folders.get(folder).is_some_and(|known| *known == now && now.is_some());
             if is_followed && !self.unfollowed.remove(folder) {
                 continue;
@@ -79,6 +82,12 @@ impl FileWatch {
         *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = failure;
     }
 
+    /// Begins a reading: what is there now is followed, and will be read.
+    pub(super) fn begin(&mut self) {
+        self.follow_again();
+        self.has_missed = false;
+    }
+
     /// Follows the same folders again, those that were replaced.
     pub(super) fn follow_again(&mut self) {
         let folders: Vec<PathBuf> = self.folders.keys().cloned().collect();
@@ -86,9 +95,10 @@ impl FileWatch {
     }
 
     /// Whether a folder is another one than the one that is followed: no event tells of a link that leads elsewhere, or
-    /// of a folder above that was renamed.
+    /// of a folder above that was renamed. Also if that happened during the last reading.
     pub(super) fn is_replaced(&self) -> bool {
-        self.watcher.is_some() && self.folders.iter().any(|(folder, known)| identity(folder) != *known)
+        self.has_missed
+            || self.watcher.is_some() && self.folders.iter().any(|(folder, known)| identity(folder) != *known)
     }
 
     /// Why changes may go unnoticed.

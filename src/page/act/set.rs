@@ -135,7 +135,6 @@ fn form(request: &Request, shown: &ShownProject, wrong: Option<&AuthorError>) ->
             input type="hidden" name="seen" value=(seen);
             input type="hidden" name="part" value=(if is_test_first { "test" } else { "" });
             input type="hidden" name="back" value=(address::connection(&settable.key));
-            @for (name, value) in &pending { input type="hidden" name={ "was." (name) } value=(value); }
             @if is_test_first { (test_inputs(fields, &tests(settable, spec), true)) }
             @if !settable.inputs.is_empty() {
                 fieldset {
@@ -194,9 +193,11 @@ fn input(
     let name = format!("{prefix}{}", input.name);
     let id = format!("f-{name}");
     // A reference that was typed wrongly is not shown again: it may be the secret itself.
-    let typed = fields.get(&name).ok().flatten().filter(|typed| !input.is_secret || secret_ref(typed).is_some());
-    let value = typed.or(pending.map(String::as_str)).or(input.present.as_deref()).unwrap_or_default();
+    let typed = touched(fields, &name).filter(|typed| !input.is_secret || secret_ref(typed).is_some());
+    let shown = pending.map(String::as_str).or(input.present.as_deref()).unwrap_or_default();
+    let value = typed.unwrap_or(shown);
     html! {
+        (was(&name, shown))
         div.field {
             label for=(id) { (line(&input.name)) @if prefix == "test." { " for tests" } }
             (layout::text_field(&id, &name, value, input.is_secret.then_some("NAME/KEY of a Secret"), Some(&format!("{id}-help"))))
@@ -207,7 +208,7 @@ fn input(
                 @else if input.present.is_some() {
                     @match input.emptied {
                         EmptiedField::Removed => "empty removes it",
-                        EmptiedField::GivesWay => "empty removes what is declared here: the value of the sync comes back",
+                        EmptiedField::GivesWay => "empty removes what is declared here",
                         EmptiedField::Refused => "nothing here declares it: it can have another value, not none",
                     }
                 }
@@ -215,6 +216,18 @@ fn input(
             }
         }
     }
+}
+
+/// What a person typed into a field; `None` if it is what the form showed, which may be old by now.
+fn touched<'f>(fields: &'f FormFields, name: &str) -> Option<&'f str> {
+    let typed = fields.get(name).ok().flatten()?;
+    let was = fields.get(&format!("was.{name}")).ok().flatten();
+    (was != Some(typed)).then_some(typed)
+}
+
+/// What the form shows in a field.
+fn was(name: &str, shown: &str) -> Markup {
+    html! { input type="hidden" name={ "was." (name) } value=(shown); }
 }
 
 /// Says that the plan changes a field.
@@ -228,9 +241,11 @@ fn plain(fields: &FormFields, name: &str, title: &str, pending: Option<&String>,
     if present.is_some_and(sensitive::has_secret) {
         return html! { p.dim { (title) ": it looks like a secret, so it is not shown. Change it in the file." } };
     }
-    let value = fields.get(name).ok().flatten().or(pending.map(String::as_str)).or(present).unwrap_or_default();
+    let shown = pending.map(String::as_str).or(present).unwrap_or_default();
+    let value = touched(fields, name).unwrap_or(shown);
     let help = format!("{id}-help");
     html! {
+        (was(name, shown))
         div.field {
             label for=(id) { (title) }
             (layout::text_field(&id, name, value, None, pending.map(|_| help.as_str())))
@@ -250,7 +265,7 @@ pub(super) fn propose(project: &Project, fields: &FormFields) -> Result<Proposed
             "compare it with what you typed: the form below has what is there now where you typed nothing else",
         ));
     }
-    // What the form showed where the plan changes the field.
+    // What the form showed, which is what the plan gives a field.
     let was = |name: &str| fields.get(&format!("was.{name}")).ok().flatten();
     let mut values = Values::default();
     let theirs: Vec<&str> = fields.all("per-customer").collect();
@@ -276,7 +291,8 @@ pub(super) fn propose(project: &Project, fields: &FormFields) -> Result<Proposed
     let text = |name: &str, present: &Option<String>| {
         let typed = fields.get(name).ok().flatten()?.trim();
         let typed = Some(typed).filter(|typed| !typed.is_empty());
-        (typed != was(name).or(present.as_deref()).map(str::trim)).then(|| typed.map(str::to_string))
+        let shown = was(name).or(present.as_deref()).map(str::trim).filter(|shown| !shown.is_empty());
+        (typed != shown).then(|| typed.map(str::to_string))
     };
     values.title = text("title", &settable.title);
     values.description = text("description", &settable.description);
