@@ -138,7 +138,7 @@ const CREDENTIALS: [(Credential, &str); 4] = [
     (Credential::Scheme, r"\b((?i-u:basic|bearer))[\s]+([A-Za-z0-9+/=._~-]{8,})"),
     (
         Credential::Password,
-        r#"(?:^|[\s"'`(,;=<>\[|&])([A-Za-z0-9._%+-]*):([^\s:@/{$"'`<>][^\s:@/"'`<>]{2,})@([A-Za-z0-9-]+:?)"#,
+        r#"(?:^|[\s"'`(,;=<>\[|&\\])([A-Za-z0-9._%+-]*):([^\s:@/{$"'`<>][^\s:@/"'`<>]{2,})@([A-Za-z0-9-]+:?)"#,
     ),
     (Credential::TokenAsUser, r"//([A-Za-z0-9._~%-]{16,})@"),
 ];
@@ -256,9 +256,11 @@ pub fn masked(text: &str) -> Cow<'_, str> {
 }
 
 /// Compiles the patterns. They are constants, and a test compiles each: an invalid one would match nothing. Blanks and
-/// words are those of ASCII, as in CEL; `\s` may stand within a class only.
+/// words are those of ASCII, as in CEL; `\s` may stand within a class only. A word also begins after a line break that
+/// somebody wrote as `\n`.
 fn patterns(texts: &[&str]) -> Vec<Regex> {
-    let of_ascii = |text: &str| text.replace(r"\b", r"(?-u:\b)").replace(r"\s", r" \t\n\r\x0b\x0c");
+    let word = r"(?:(?-u:\b)|\\[nrt])";
+    let of_ascii = |text: &str| text.replace(r"\b", word).replace(r"\s", r" \t\n\r\x0b\x0c");
     texts.iter().filter_map(|text| Regex::new(&of_ascii(text)).ok()).collect()
 }
 
@@ -355,6 +357,8 @@ mod tests {
             ("Authorization: Bearer short1", "Authorization: Bearer •••"),
             ("`svc:hunter2@db` and <svc:hunter2@db>", "`svc:•••@db` and <svc:•••@db>"),
             (":hunter2@redis:6379", ":•••@redis:6379"),
+            (r"a\nsvc:hunter2@db", r"a\nsvc:•••@db"),
+            (&format!(r"a\n{token}"), "a•••"),
         ] {
             assert!(has_secret(text), "{text}");
             assert_eq!(masked(text), shown);
