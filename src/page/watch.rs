@@ -18,7 +18,7 @@ pub(super) struct FileWatch {
     /// Those that could not be followed.
     unfollowed: BTreeSet<PathBuf>,
     failure: Arc<Mutex<Option<String>>>,
-    /// Whether a folder became another one, or was not followed yet, while it was read.
+    /// Whether a folder became another one while it was read.
     has_missed: bool,
 }
 
@@ -63,7 +63,7 @@ impl FileWatch {
         }
         for folder in folders {
             let now = identity(folder);
-            self.has_missed |= self.folders.get(folder) != Some(&now);
+            self.has_missed |= self.folders.get(folder).is_some_and(|known| *known != now);
             let is_followed = self.folders.get(folder).is_some_and(|known| *known == now && now.is_some());
             if is_followed && !self.unfollowed.remove(folder) {
                 continue;

@@ -17,6 +17,9 @@ pub fn compare(browser: &Browser, name: &str) {
     }
 }
 
+/// How often a picture that differs is taken again.
+const AGAIN: usize = 2;
+
 /// The same, as a sentence; `None` if the page looks as in the picture.
 pub fn difference(browser: &Browser, name: &str) -> Option<String> {
     let kept = repository("tests/browser/pictures").join(format!("{name}.png"));
@@ -30,7 +33,15 @@ pub fn difference(browser: &Browser, name: &str) -> Option<String> {
     if !kept.exists() {
         return Some(format!("there is no {kept_at}; {new_at} would be it (PICTURES=overwrite)"));
     }
-    let count = differing_pixels(&kept, &new, &differing);
+    let mut count = differing_pixels(&kept, &new, &differing);
+    // On a busy machine Chromium may paint the corners of borders otherwise, once.
+    for _ in 0..AGAIN {
+        if count == 0 {
+            break;
+        }
+        browser.picture(&new);
+        count = differing_pixels(&kept, &new, &differing);
+    }
     let differing = differing.display();
     (count > 0).then(|| {
         format!("{count} pixels differ from {kept_at}: look at {new_at} and {differing}, then PICTURES=overwrite")
