@@ -307,7 +307,7 @@ impl Project {
             self.read_organizations(platform, &specs);
             let on_platform =
                 |tenant: &&mut ProjectTenant| matches!(tenant.spec.location, Some(LocationSpec::Prismatic(_)));
-            for (name, tenant) in self.tenants.iter_mut().filter(|(_, tenant)| on_platform(&tenant)) {
+            for (name, tenant) in self.tenants.iter_mut().filter(|(_, tenant)| on_platform(tenant)) {
                 tenant.share(like.and_then(|like| like.tenants.get(name)));
             }
         }
