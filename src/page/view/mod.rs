@@ -24,13 +24,20 @@ use crate::engine::model::item::ObjectId;
 use crate::report::overview_state::OverviewState;
 use maud::{Markup, html};
 
-/// The mark of a state: a glyph, a tint where something is to be done, and the word for who sees neither.
+/// The mark of a state: a glyph, a tint where something is to be done, and the word for who cannot see or read these.
 pub(super) fn mark(state: OverviewState) -> Markup {
     mark_as(state, state.word())
 }
 
 /// The glyph and tint of a state with another word: what failed, or cannot be read, looks like what is missing.
+///
+/// The word is an attribute: as an element out of sight, 250 of them made the first paint of a table a fifth longer.
 pub(super) fn mark_as(state: OverviewState, word: &str) -> Markup {
+    html! { span class={ "i " (state.class()) } role="img" title=(word) { (state.glyph()) } }
+}
+
+/// The same where a host may drop the style: then the word is seen.
+fn mark_with_word(state: OverviewState, word: &str) -> Markup {
     html! { span class={ "i " (state.class()) } { (state.glyph()) span.sr { " " (word) } } }
 }
 

@@ -2,7 +2,7 @@
 
 use super::offer::offer;
 use super::plan_entry::place;
-use super::{bare_mark, mark, mark_as};
+use super::{bare_mark, mark, mark_as, mark_with_word};
 use crate::page::address::{self, PageAddress};
 use crate::page::consent::applicable;
 use crate::page::html::LOGO;
@@ -320,9 +320,11 @@ fn row(overview: &Overview, row: &OverviewRow, is_of_keys: bool, links: bool) ->
             td.dim.wide.num { (thousands(row.used_by)) }
             @for (tenant, cell) in overview.tenants.iter().zip(&row.cells) {
                 td {
-                    @if links && !cell.state.is_quiet() {
-                        a href=(to(&tenant.name)) title=(cell.state.word()) { (mark(cell.state)) @if !cell.say.is_empty() { span.say { (line(&cell.say)) } } }
-                    } @else { (mark(cell.state)) @if !cell.say.is_empty() { span.say { (line(&cell.say)) } } }
+                    @let inner = html! {
+                        @if links { (mark(cell.state)) } @else { (mark_with_word(cell.state, cell.state.word())) }
+                        @if !cell.say.is_empty() { span.say { (line(&cell.say)) } }
+                    };
+                    @if links && !cell.state.is_quiet() { a href=(to(&tenant.name)) { (inner) } } @else { (inner) }
                 }
             }
         }
@@ -381,7 +383,7 @@ pub(in crate::page) fn static_file(overview: &Overview, name: &str, most: usize)
 
 fn attends_plainly(one: &Attention) -> Markup {
     html! {
-        li { (mark_as(one.state, one.word())) div {
+        li { (mark_with_word(one.state, one.word())) div {
             (heading(one)) (text(&one.sentence))
             @for detail in &one.details { div.about { (text(detail)) } }
         } span {} }

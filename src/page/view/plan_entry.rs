@@ -6,7 +6,7 @@ use crate::api::sensitive;
 use crate::engine::model::code::{Code, Severity};
 use crate::engine::model::finding::{At, Finding};
 use crate::engine::model::item::{Item, ObjectId};
-use crate::engine::model::plan::{Action, ActionKind, Impact, Note, Plan, Target};
+use crate::engine::model::plan::{Action, ActionKind, Impact, Note, Op, Plan, Target};
 use crate::engine::model::record::Writer;
 use crate::page::layout::{line, text};
 use crate::page::shown::ShownProject;
@@ -195,7 +195,7 @@ fn of_change(shown: &ShownProject, tenant: &str, action: &Action, state: Overvie
                 @if let Some(at) = shown.place_of_override(&by.writer, by.position) { " " code { (line(&place(&shown.project.root, at))) } }
             }
         }
-        (diff::fields(action.at.as_ref().map(|at| place(&shown.project.root, at)), &action.fields))
+        (diff::fields(action.at.as_ref().map(|at| place_of(&shown.project.root, at, action)), &action.fields))
         @if !action.after.is_empty() { p.dim { "After " (line(&action.after.iter().take(5).cloned().collect::<Vec<_>>().join(", "))) } }
         p.dim { "By " (line(&action.writers.iter().map(Writer::to_string).collect::<Vec<_>>().join(", "))) }
     };
@@ -206,6 +206,15 @@ fn of_change(shown: &ShownProject, tenant: &str, action: &Action, state: Overvie
 /// A place in a file, as text that can be copied: seen from the root of the project.
 pub(in crate::page) fn place(root: &Path, at: &At) -> String {
     format!("{}:{}", below(root, &at.file), at.line)
+}
+
+/// The place of what an action changes: of several fields, which stand on lines of their own, the file.
+fn place_of(root: &Path, at: &At, action: &Action) -> String {
+    let changed = action.fields.iter().filter(|change| matches!(change.op, Op::Set | Op::Remove)).count();
+    match action.action == ActionKind::Update && changed > 1 {
+        true => below(root, &at.file),
+        false => place(root, at),
+    }
 }
 
 /// A path seen from the root of the project.

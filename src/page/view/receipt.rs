@@ -83,7 +83,7 @@ fn read_back(after: &Result<(Receipt, Plan), String>) -> Markup {
             let is_empty = left.is_empty() && left.exit == 0;
             html! {
                 div class={ "notice " (if is_empty { "good" } else { "warn" }) } {
-                    p { @if is_empty { "Read back and planned again: nothing is left to do." } @else { "Read back and planned again: " (super::plan::sentence(left)) } }
+                    p { @if is_empty { "Read back and planned again: nothing is left to do" @if !left.scope.is_whole() { " of what was asked for" } "." } @else { "Read back and planned again: " (super::plan::sentence(left)) } }
                 }
                 dl.facts {
                     @for (name, digest) in [("plan", plan), ("desired", declared), ("live", live)] {
@@ -131,7 +131,7 @@ fn words(outcome: &Outcome) -> (Markup, String) {
     let (state, why) = match outcome {
         // Whether it is in sync now, only reading it back can tell.
         Outcome::Done => {
-            return (html! { span.i.ok { "✓" span.sr { "done" } } }, String::new());
+            return (mark_as(OverviewState::InSync, "done"), String::new());
         }
         Outcome::Failed(error) => return (mark_as(OverviewState::Missing, "failed"), error.to_string()),
         Outcome::HeldBack { by } => (OverviewState::Waiting, format!("waits for {by}")),

@@ -97,9 +97,14 @@ impl Answer {
     pub(super) fn words(&self) -> String {
         let mut words = String::new();
         for part in self.body.split('<') {
-            let text = part.split_once('>').map_or(part, |(_, text)| text);
+            let (tag, text) = part.split_once('>').unwrap_or(("", part));
             words.push_str(&unescaped(text));
             words.push(' ');
+            // A mark has its word as its title.
+            if let Some((_, title)) = tag.split_once(" role=\"img\" title=\"") {
+                words.push_str(&unescaped(title.trim_end_matches('"')));
+                words.push(' ');
+            }
         }
         words.split_whitespace().collect::<Vec<_>>().join(" ")
     }
