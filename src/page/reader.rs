@@ -30,7 +30,12 @@ pub(super) fn start(desk: &Arc<PageDesk>, folder: &Arc<PageFolder>) -> thread::J
 }
 
 fn run(desk: &Arc<PageDesk>, folder: &Arc<PageFolder>) {
-    let mut watch = FileWatch::new(desk);
+    let listener = Arc::downgrade(desk);
+    let mut watch = FileWatch::new(move || {
+        if let Some(desk) = listener.upgrade() {
+            desk.read(ReadScope::Files);
+        }
+    });
     let mut clusters = ClusterWatch::new(desk);
     let mut number = 0;
     // Before the first reading, so that no change between it and the watch is missed.

@@ -1,6 +1,5 @@
 //! Notices changes of the project's files.
 
-use super::desk::{PageDesk, ReadScope};
 use crate::project::Project;
 use notify::event::{EventKind, ModifyKind};
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
@@ -10,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
-/// A watch of some folders, which asks the desk to read again.
+/// A watch of some folders.
 pub(super) struct FileWatch {
     watcher: Option<RecommendedWatcher>,
     /// The folders, each with what tells it from one that replaced it.
@@ -18,7 +17,7 @@ pub(super) struct FileWatch {
     /// Those that could not be followed.
     unfollowed: BTreeSet<PathBuf>,
     failure: Arc<Mutex<Option<String>>>,
-    /// Whether a folder became another one while it was read.
+    /// Whether a folder became another one while it was read, or was read before it was followed.
     has_missed: bool,
 }
 
@@ -31,16 +30,15 @@ struct FolderIdentity {
 }
 
 impl FileWatch {
-    pub(super) fn new(desk: &Arc<PageDesk>) -> Self {
+    /// A watch that says when something changed, from a thread of its own.
+    pub(super) fn new(changed: impl Fn() + Send + 'static) -> Self {
         let failure = Arc::new(Mutex::new(None));
-        let desk = Arc::downgrade(desk);
         let heard = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-            let Some(desk) = desk.upgrade() else { return };
             // An error may stand for lost events: what changed is then read all the same.
             if event.is_ok_and(|event| !event.need_rescan() && !changes(&event)) {
                 return;
             }
-            desk.read(ReadScope::Files);
+            changed();
         });
         let watcher = match heard {
             Ok(watcher) => Some(watcher),
@@ -52,7 +50,8 @@ impl FileWatch {
         FileWatch { watcher, folders: BTreeMap::new(), unfollowed: BTreeSet::new(), failure, has_missed: false }
     }
 
-    /// Follows these folders and no others. One that was replaced is followed again.
+    /// Follows these folders and no others, after they were read. One that was replaced is followed again, and so that
+    /// nothing is missed it is read once more, as one that was not followed before.
     pub(super) fn follow(&mut self, folders: &[PathBuf]) {
         let Some(watcher) = &mut self.watcher else { return };
         let mut failure = None;
@@ -63,7 +62,7 @@ impl FileWatch {
         }
         for folder in folders {
             let now = identity(folder);
-            self.has_missed |= self.folders.get(folder).is_some_and(|known| *known != now);
+            self.has_missed |= self.folders.get(folder) != Some(&now);
             let is_followed = self.folders.get(folder).is_some_and(|known| *known == now && now.is_some());
             if is_followed && !self.unfollowed.remove(folder) {
                 continue;
@@ -131,4 +130,27 @@ pub(super) fn folders(root: &Path, project: &Project) -> Vec<PathBuf> {
         }
     }
     folders
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_read_before_it_was_followed_is_read_again() {
+        let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+        let [root, elsewhere] = folders.each_ref().map(|folder| folder.path().to_path_buf());
+        let mut watch = FileWatch::new(|| {});
+        watch.follow(std::slice::from_ref(&root));
+        watch.begin();
+        assert!(!watch.is_replaced());
+        // The first reading finds a folder elsewhere: what changed there meanwhile made no event.
+        watch.follow(&[root.clone(), elsewhere.clone()]);
+        assert!(watch.is_replaced());
+        watch.begin();
+        watch.follow(&[root.clone(), elsewhere.clone()]);
+        assert!(!watch.is_replaced());
+        std::fs::remove_dir(&elsewhere).unwrap();
+        assert!(watch.is_replaced());
+    }
 }

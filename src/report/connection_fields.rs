@@ -4,6 +4,7 @@ pub use super::field_cell::{FieldCell, FieldGroup, FieldRow, FieldState, Written
 pub use super::overview_state::{OverviewCell, OverviewState};
 pub use super::shown_value::ShownValue;
 
+use super::missing_keys::missing_for_plan;
 use super::object_state::{Grounds, ObjectStates};
 use super::shown_value::SecretInputs;
 use crate::api::{ConnectionSpec, Kind, Object, TypeInput, names};
@@ -173,7 +174,7 @@ impl<'a> TenantColumn<'a> {
     }
 
     /// The connection as a whole, with its users.
-    fn in_tenant(&mut self, key: &str, grounds: &Grounds<'_>) -> ConnectionInTenant {
+    fn in_tenant(&mut self, key: &str, grounds: &Grounds<'a>) -> ConnectionInTenant {
         let tenant = self.states.tenant;
         let connection = self.states.inventory.and_then(|inventory| inventory.connection(key));
         let cell = match connection {
@@ -188,7 +189,7 @@ impl<'a> TenantColumn<'a> {
         };
         self.remark(grounds, &mut told);
         let Some(inventory) = self.states.inventory else { return told };
-        let is_missing = self.users(key, inventory, &mut told);
+        let is_missing = self.users(key, inventory, grounds, &mut told);
         if is_missing && !self.states.creates(key) {
             told.cell = told.cell.or_worse(OverviewCell::of(OverviewState::Missing, "no such key"));
         }
@@ -231,7 +232,13 @@ impl<'a> TenantColumn<'a> {
     }
 
     /// Adds the integrations and customers that use the connection, and says whether a binding misses the key.
-    fn users(&mut self, key: &str, inventory: &Inventory, told: &mut ConnectionInTenant) -> bool {
+    fn users(
+        &mut self,
+        key: &str,
+        inventory: &'a Inventory,
+        grounds: &Grounds<'a>,
+        told: &mut ConnectionInTenant,
+    ) -> bool {
         let tenant = self.states.tenant;
         let mut is_missing = false;
         // Only a variable that names the key, or one that may be replaced by it, can mean the connection.
@@ -239,6 +246,8 @@ impl<'a> TenantColumn<'a> {
         let may_be_it = |named: &str| older.contains(named);
         let counts = |connection: &Object<ConnectionSpec>| deciding.contains(connection.spec.stable_key.as_str());
         let replacements = &Replacements::among(tenant, inventory, counts);
+        let planned = missing_for_plan(&self.states, grounds, replacements);
+        is_missing |= planned.iter().any(|(missing, _)| *missing == key);
         for (name, integration) in &inventory.integrations {
             let mut variables: Vec<&str> = Vec::new();
             for variable in &integration.spec.connections {
@@ -273,7 +282,7 @@ impl<'a> TenantColumn<'a> {
         is_missing
     }
 
-    /// The writers of a field that are carried out here, read and not suspended.
+    /// The writers of a field that are carried out here, and read.
     fn is_present(&self, writer: &Writer) -> bool {
         match writer {
             Writer::Source => self.states.view.source.as_ref().is_some_and(|source| source.inventory().is_some()),

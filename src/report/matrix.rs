@@ -9,7 +9,7 @@ use crate::engine::model::plan::{Note, Plan};
 use crate::near_miss::similar_of_kind;
 use crate::report::binding;
 use crate::report::binding::{BindingState, ComponentBrief, Scene};
-use crate::report::object_state::may_bring;
+use crate::report::missing_keys::may_bring;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 

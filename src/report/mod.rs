@@ -7,6 +7,7 @@ pub mod connection_fields;
 pub mod field_cell;
 pub mod manual_steps;
 pub mod matrix;
+mod missing_keys;
 pub mod object_state;
 pub mod overview;
 pub mod overview_state;

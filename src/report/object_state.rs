@@ -6,14 +6,12 @@ use crate::engine::check::missing_inputs;
 use crate::engine::model::code::{Code, Severity};
 use crate::engine::model::field::Field;
 use crate::engine::model::finding::Finding;
-use crate::engine::model::inventory::{Inventory, Ready, Supply, Sync, TenantView, View, World};
+use crate::engine::model::inventory::{Inventory, Ready, Supply, Sync, TenantView, World};
 use crate::engine::model::item::{Item, ObjectId};
 use crate::engine::model::opt_in::Expiry;
 use crate::engine::model::plan::{Action, ActionKind, FieldChange, Note, Op, Plan, Target};
 use crate::engine::model::record::{Record, Writer};
-use crate::engine::overrides::Here;
 use crate::engine::plan::refuses;
-use crate::engine::resolve::{Asker, Binding, Replacements, resolve_key};
 use crate::engine::syncs::{self, Order};
 use jiff::Timestamp;
 use std::borrow::Cow;
@@ -31,7 +29,8 @@ pub struct ObjectStates<'a> {
     pub target: Option<&'a Target>,
     /// The live resources; `None` if they could not be read.
     pub inventory: Option<&'a Inventory>,
-    /// The syncs that are carried out into the tenant.
+    /// The syncs that are carried out into the tenant, and those that are suspended but planned as if they were not: what
+    /// waits for them is known, and the rest is as they declare it.
     pub carried: Vec<&'a Sync>,
     /// Why not all that is declared for the tenant is known; `None`: it is.
     pub unknown: Option<String>,
@@ -41,13 +40,15 @@ pub struct ObjectStates<'a> {
     judged: HashMap<(Kind, &'a str), OverviewCell>,
     /// The objects that syncs would bring which are not carried out, or which are not known here.
     withheld: NotCarriedOut,
+    /// Whether only what is said of one object is indexed.
+    is_part: bool,
     /// The actions, now or later, with whether they wait.
     actions: HashMap<&'a ObjectId, (&'a Action, bool)>,
 }
 
 /// What is the same for all tenants.
 pub struct Grounds<'a> {
-    world: &'a World,
+    pub(super) world: &'a World,
     plan: &'a Plan,
     order: Order<'a>,
     findings: HashMap<&'a str, Vec<&'a Finding>>,
@@ -82,11 +83,12 @@ impl<'a> Grounds<'a> {
             view,
             target,
             inventory,
-            carried: self.carried(tenant),
+            carried: self.carried(tenant, target),
             unknown: self.unknown(tenant, view, target),
             has_syncs_for_clusters: self.plan.skipped.for_clusters > 0,
             judged: HashMap::new(),
             withheld: NotCarriedOut::new(),
+            is_part: only.is_some(),
             actions: HashMap::new(),
         };
         let concerns = |id: &ObjectId| only.is_none_or(|only| only == id);
@@ -114,9 +116,13 @@ impl<'a> Grounds<'a> {
     }
 
     /// The syncs that are carried out into a tenant: those that are accepted, and have no error there.
-    fn carried(&self, tenant: &str) -> Vec<&'a Sync> {
+    fn carried(&self, tenant: &str, target: Option<&Target>) -> Vec<&'a Sync> {
         let into = self.order.into.get(tenant).into_iter().flatten().copied();
-        into.filter(|sync| !self.plan.findings.iter().any(|finding| refuses(finding, &sync.writer, tenant))).collect()
+        let is_planned = target.is_some_and(|target| target.waits_for_resume.is_some());
+        let is_idle = |sync: &&Sync| is_planned && sync.spec.is_suspended() && sync.spec.goes_to(tenant);
+        into.chain(self.world.syncs.iter().filter(is_idle))
+            .filter(|sync| !self.plan.findings.iter().any(|finding| refuses(finding, &sync.writer, tenant)))
+            .collect()
     }
 
     /// Why not all that is declared for a tenant is known.
@@ -229,6 +235,15 @@ impl<'a> ObjectStates<'a> {
         self.actions.get(id).copied()
     }
 
+    /// The action on an object of which not all else may be indexed, now or later.
+    pub fn action_on(&self, id: &ObjectId) -> Option<&'a Action> {
+        if !self.is_part {
+            return self.action(id).map(|(action, _)| action);
+        }
+        let target = self.target?;
+        target.actions.iter().chain(&target.waiting).find(|action| action.change.object == *id)
+    }
+
     /// The connections that the plan creates, now or later.
     pub fn created(&self) -> impl Iterator<Item = &'a Arc<Object<ConnectionSpec>>> {
         self.actions.values().filter_map(|(action, _)| match &action.change.after {
@@ -288,9 +303,13 @@ impl<'a> ObjectStates<'a> {
         let is_carried = |sync: &Sync| self.carried.iter().any(|carried| std::ptr::eq(*carried, sync));
         let idle = grounds.world.syncs.iter().filter(|sync| sync.spec.goes_to(self.tenant) && !is_carried(sync));
         let mut withheld = NotCarriedOut::new();
+        let waiting = || OverviewCell::of(OverviewState::Waiting, "sync suspended");
+        for id in self.target.into_iter().flat_map(|target| &target.waits_for_resume).flatten() {
+            add(&mut withheld, id.kind, id.name.clone(), &waiting());
+        }
         for sync in idle {
             let judged = match sync.spec.is_suspended() {
-                true => OverviewCell::of(OverviewState::Waiting, "sync suspended"),
+                true => waiting(),
                 false => OverviewCell::of(OverviewState::Unknown, "sync not carried out"),
             };
             let Some(from) = grounds.world.tenants.get(&sync.spec.from) else { continue };
@@ -520,74 +539,4 @@ const fn in_short(code: Code) -> &'static str {
         Code::ConnectionNotReady => "does not work",
         _ => "",
     }
-}
-
-/// The keys that a blocked integration would need in a tenant, and that nothing there answers.
-pub(super) fn needed<'a>(
-    states: &ObjectStates<'a>,
-    world: &'a World,
-    integration: &ObjectId,
-    replacements: &Replacements,
-) -> Vec<&'a str> {
-    let Some(inventory) = states.inventory else { return Vec::new() };
-    let own = states.view.source.as_ref().and_then(|source| source.inventory()?.integrations.get(&integration.name));
-    let mut keys = Vec::new();
-    for sync in states.carried.iter().filter(|sync| sync.spec.selects(&integration.name)) {
-        let Some(from) = world.tenants.get(&sync.spec.from) else { continue };
-        let views = [from.source.as_ref(), Some(&from.live)].into_iter().flatten();
-        let Some(object) = views.filter_map(|v| v.inventory()?.integrations.get(&integration.name)).next() else {
-            continue;
-        };
-        let here = Here::of(&sync.spec, states.tenant);
-        let writers = BTreeSet::from([sync.writer.clone()]);
-        for variable in &object.spec.connections {
-            let declared = own.and_then(|own| own.spec.connections.iter().find(|v| v.name == variable.name));
-            let overridden = here.variable(integration, &variable.name).map(|(_, key)| key);
-            let key = match declared {
-                Some(declared) => declared.stable_key(),
-                None => overridden.or_else(|| variable.stable_key()),
-            };
-            let Some(key) = key else { continue };
-            let asker = Asker { writers: Some(&writers), ..Asker::default() };
-            let is_missing = matches!(resolve_key(key, inventory, replacements, asker).binding, Binding::Missing);
-            if is_missing && !states.creates(key) && !may_bring(world, sync, key) {
-                keys.push(key);
-            }
-        }
-    }
-    keys
-}
-
-/// Whether a connection that a sync did not bring may be in what was not read of its source.
-pub(super) fn may_bring(world: &World, sync: &Sync, key: &str) -> bool {
-    let id = ObjectId::new(Kind::Connection, names::of_stable_key(key));
-    let (mut next, mut seen): (Vec<&Sync>, BTreeSet<&str>) = (vec![sync], BTreeSet::new());
-    while let Some(sync) = next.pop() {
-        let from = sync.spec.from.as_str();
-        if sync.spec.connection_mode() == ConnectionMode::Match || !seen.insert(from) {
-            continue;
-        }
-        let Some(tenant) = world.tenants.get(from) else { return true };
-        let views = [Some(&tenant.live), tenant.source.as_ref()].into_iter().flatten();
-        let is_unread = |read: &View| {
-            read.inventory().is_none_or(|read| !read.unparsed.is_empty() || read.invalid.contains_key(&id))
-        };
-        if views.into_iter().any(is_unread) {
-            return true;
-        }
-        next.extend(world.syncs.iter().filter(|sync| sync.spec.goes_to(from)));
-    }
-    false
-}
-
-/// The stable key that a variable means after the plan, or live.
-pub(super) fn key_of_variable<'a>(states: &ObjectStates<'a>, id: &ObjectId, variable: &str) -> Option<&'a str> {
-    let of = |object: &'a Object<crate::api::IntegrationSpec>| {
-        object.spec.connections.iter().find(|v| v.name == variable).and_then(Variable::stable_key)
-    };
-    let planned = states.action(id).and_then(|(action, _)| match &action.change.after {
-        Some(Item::Integration(object, _)) => of(object),
-        _ => None,
-    });
-    planned.or_else(|| of(states.inventory?.integrations.get(&id.name)?))
 }

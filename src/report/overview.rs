@@ -4,15 +4,16 @@ pub use super::attention::{Attention, AttentionLink};
 pub use super::manual_steps::{ManualSteps, StepCounts, StepGroup};
 pub use super::overview_state::{OverviewCell, OverviewState, StateCounts};
 
-use super::object_state::{Grounds, ObjectStates, key_of_variable, needed};
+use super::missing_keys::missing_for_plan;
+use super::object_state::{Grounds, ObjectStates};
 use super::passed_over::passed_over;
 use crate::api::{ConnectionSpec, Kind, Object, Variable, names};
 use crate::engine::bindings::Bindings;
-use crate::engine::model::code::{Code, Severity};
+use crate::engine::model::code::Severity;
 use crate::engine::model::finding::Finding;
 use crate::engine::model::inventory::{Inventory, Ready, World};
 use crate::engine::model::item::ObjectId;
-use crate::engine::model::plan::{Note, Plan};
+use crate::engine::model::plan::Plan;
 use crate::engine::resolve::{Binding, Replacements};
 use crate::parallel;
 use crate::text::{and, count, thousands};
@@ -257,7 +258,7 @@ impl Overview {
         let names: Vec<&String> = world.tenants.keys().collect();
         let inventories = || world.tenants.values().filter_map(|view| view.live.inventory());
         let objects = inventories().map(|inventory| inventory.len()).sum();
-        let parts = parallel::map(objects, &names, |tenant| TenantPart::of(world, &grounds, tenant));
+        let parts = parallel::map(objects, &names, |tenant| TenantPart::of(&grounds, tenant));
         let parts: Vec<TenantPart<'_>> = parts.into_iter().flatten().collect();
         let connections = connection_rows(&parts);
         let integrations = integration_rows(&parts);
@@ -365,7 +366,7 @@ fn health(states: &ObjectStates<'_>, findings: &[&Finding]) -> TenantHealth {
 }
 
 impl<'a> TenantPart<'a> {
-    fn of(world: &'a World, grounds: &Grounds<'a>, tenant: &str) -> Option<Self> {
+    fn of(grounds: &Grounds<'a>, tenant: &str) -> Option<Self> {
         let states = grounds.tenant(tenant, None)?;
         let mut part = TenantPart {
             connections: Vec::new(),
@@ -380,7 +381,10 @@ impl<'a> TenantPart<'a> {
         part.connections = live.map(|connection| (connection, part.states.of_connection(connection))).collect();
         let replacements = Replacements::of(tenant, inventory);
         part.bind(inventory, &Bindings::of(tenant, inventory, &replacements));
-        part.find_missing(world, grounds.findings(tenant), &replacements);
+        for (key, integration) in missing_for_plan(&part.states, grounds, &replacements) {
+            part.missing.insert(key);
+            part.uses.extend(integration.map(|integration| (key, integration)));
+        }
         Some(part)
     }
 
@@ -436,30 +440,6 @@ impl<'a> TenantPart<'a> {
             let bound = row.resolution.connection().and_then(|c| inventory.connections.get(c.name()));
             let key = bound.map(|connection| connection.spec.stable_key.as_str()).or_else(|| variable.stable_key());
             self.uses.extend(key.map(|key| (key, row.integration)));
-        }
-    }
-
-    /// Adds the keys that are missing for what the plan would write.
-    fn find_missing(&mut self, world: &'a World, findings: &[&'a Finding], replacements: &Replacements) {
-        let states = &self.states;
-        let of_binding = |code: Code| matches!(code, Code::BindingMissing);
-        for note in states.target.into_iter().flat_map(|target| &target.notes) {
-            if let Note::Blocked { object, code, .. } = note
-                && of_binding(*code)
-            {
-                let keys = needed(states, world, object, replacements);
-                self.uses.extend(keys.iter().map(|key| (*key, object.name.as_str())));
-                self.missing.extend(keys);
-            }
-        }
-        for finding in findings.iter().filter(|finding| of_binding(finding.code)) {
-            let variable = finding.path.last().filter(|_| finding.path.len() == 3);
-            if let Some((object, variable)) = finding.object.as_ref().zip(variable)
-                && let Some(key) = key_of_variable(states, object, variable)
-                && !states.creates(key)
-            {
-                self.missing.insert(key);
-            }
         }
     }
 

@@ -118,6 +118,9 @@ pub struct Target {
     /// The writers that declare or wrote the objects of the notes.
     #[serde(skip)]
     pub concerned: BTreeMap<ObjectId, BTreeSet<Writer>>,
+    /// The objects in which what the suspended syncs declare is not in effect: each waits. `None`: that is unknown.
+    #[serde(skip)]
+    pub waits_for_resume: Option<BTreeSet<ObjectId>>,
 }
 
 impl Target {
@@ -136,6 +139,7 @@ impl Target {
             why: None,
             known: false,
             concerned: BTreeMap::new(),
+            waits_for_resume: None,
         }
     }
 

@@ -113,7 +113,9 @@ fn a_field_is_in_sync_only_where_that_is_certain() {
     assert_eq!(state(mirrored().applied().tenant("dev", |t| t.unreachable())), unknown);
     assert_eq!(state(mirrored().applied().tenant("prod", |t| t.accepts_nobody())), unknown);
     assert_eq!(state(mirrored().applied().without_sync("up")), unknown);
-    assert_eq!(state(mirrored().applied().suspended()), (FieldState::Waiting, OverviewState::Waiting));
+    assert_eq!(state(mirrored().applied().suspended()), (FieldState::InSync, OverviewState::InSync));
+    let pending = mirrored().applied().tenant("dev", |t| t.connection("crm", "a/b").input("host", "y")).suspended();
+    assert_eq!(state(pending), (FieldState::Waiting, OverviewState::Waiting));
     let conflict = mirrored()
         .applied()
         .tenant("other", |t| t.connection("crm", "a/b").input("host", "z").integration("lead").binds("C", "crm"))

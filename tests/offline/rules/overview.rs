@@ -118,14 +118,19 @@ fn an_override_of_a_variable_needs_another_key() {
     assert_eq!(key(&overview, "crm-eu"), ["not in this tenant", "missing no such key"]);
 }
 
-#[test]
-fn drift_and_what_the_tenant_keeps_is_never_in_sync() {
-    let mut w = mirrored().applied();
+/// Somebody changes the host of `crm` in `prod`.
+fn drift(w: &mut Given) {
     w.edit_live("prod", |inventory| {
         let crm = inventory.connections.get_mut("crm").unwrap();
         let inputs = &mut std::sync::Arc::make_mut(crm).spec.inputs;
         inputs.insert("host".into(), stablekey::api::Input::value("y"));
     });
+}
+
+#[test]
+fn drift_and_what_the_tenant_keeps_is_never_in_sync() {
+    let mut w = mirrored().applied();
+    drift(&mut w);
     let drifted = overview(&w);
     assert_eq!(key(&drifted, "crm"), ["in sync", "drift host"]);
     let entry = attention(&drifted, "crm");
@@ -145,10 +150,19 @@ fn drift_and_what_the_tenant_keeps_is_never_in_sync() {
 
 #[test]
 fn what_waits_is_never_in_sync() {
-    let suspended = overview(&mirrored().applied().suspended());
+    let suspended = overview(&mirrored().suspended());
     assert_eq!(key(&suspended, "crm"), ["in sync", "waits sync suspended"]);
     assert_eq!(integration(&suspended, "lead"), ["in sync", "waits sync suspended"]);
-    assert_eq!(attention(&suspended, "prod").sentence, "sync/up is suspended: nothing waits");
+    assert_eq!(attention(&suspended, "prod").sentence, "sync/up is suspended: 2 actions wait");
+    // A sync that has nothing to do makes nothing wait.
+    let idle = overview(&mirrored().applied().suspended());
+    assert_eq!(key(&idle, "crm"), ["in sync"; 2]);
+    assert_eq!(integration(&idle, "lead"), ["in sync"; 2]);
+    assert_eq!(attention(&idle, "prod").sentence, "sync/up is suspended: nothing waits");
+    let mut drifted = mirrored().applied().suspended();
+    drift(&mut drifted);
+    assert_eq!(key(&overview(&drifted), "crm"), ["in sync", "waits sync suspended"]);
+    assert_eq!(integration(&overview(&drifted), "lead"), ["in sync"; 2]);
     let tenant = overview(&mirrored().tenant("prod", |t| t.suspended()));
     assert_eq!(key(&tenant, "crm"), ["in sync", "waits create"]);
     assert_eq!(attention(&tenant, "prod").sentence, "is suspended: 2 actions wait");
