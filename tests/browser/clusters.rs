@@ -129,7 +129,7 @@ fn changes_are_shown_without_listing_again() {
     run(namespace.kubectl().args(["delete", "connections.stablekey.dev", "crm"])).unwrap();
     browser.wait_for("#state:text-is('Live')");
     browser.goto(&page.url("/?q=crm"));
-    browser.wait_for("td:has-text('not in this tenant')");
+    browser.wait_for("td [title='not in this tenant']");
     let lists = namespace.audit_since(mark).unwrap().into_iter().filter(|request| request.verb == "list");
     // kubectl waits with a list of one name until what it deletes is gone.
     let ours: Vec<String> = lists.filter(|r| !r.agent.starts_with("kubectl")).map(|r| r.resource).collect();

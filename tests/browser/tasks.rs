@@ -345,9 +345,9 @@ mod by_keyboard {
         browser.press("ArrowDown");
         assert_eq!(browser.focused(), "- link \"salesforce-oauth\"");
         browser.press("ArrowRight");
-        assert_eq!(browser.focused(), "- link \"! needs approval scopes\"");
+        assert_eq!(browser.focused(), "- link \"needs approval scopes\"");
         browser.press("ArrowUp");
-        assert_eq!(browser.focused(), "- link \"✗ missing no such key\"");
+        assert_eq!(browser.focused(), "- link \"missing no such key\"");
         browser.press("End");
         assert_eq!(browser.focused(), "- link \"zendesk-oauth-eu\"");
         browser.press("Home");
