@@ -127,7 +127,7 @@ pub struct ProjectArgs {
 
 /// Reads a project. Problems in files are added to `problems`, and everything else is read.
 pub fn open(given: &ProjectArgs, stdin: &mut dyn Read) -> Project {
-    assemble(given, Files::read(given, stdin), Overlay::nothing_over(given.files.clone()), Known::Nothing, None)
+    assemble(given, Files::read(given, stdin), Overlay::nothing_over(given.files.clone()), KnownBefore::Nothing, None)
 }
 
 /// Reads the same project in another tree of files, such as another commit. What was read from servers is not read
@@ -138,20 +138,20 @@ pub fn open_beside(given: &ProjectArgs, project: &Project) -> Project {
     let uses = project.uses_by_file();
     let uses = uses.into_iter().filter(|(path, _)| read.is_same_in(&given.files, path)).collect();
     let over = Overlay::new(given.files.clone(), NewFiles::new(), uses);
-    assemble(given, Files::read_like(given, read), over, Known::Servers(project), None)
+    assemble(given, Files::read_like(given, read), over, KnownBefore::Servers(project), None)
 }
 
 /// Reads a project again, from servers too. What is the same in files as before is in memory once.
 pub fn open_again(given: &ProjectArgs, project: &Project) -> Project {
-    reopen(given, project, Known::Nothing)
+    reopen(given, project, KnownBefore::Nothing)
 }
 
 /// Reads a project again after its files changed. Clusters are not asked again, where a Tenant still names the same.
 pub fn open_files_again(given: &ProjectArgs, project: &Project) -> Project {
-    reopen(given, project, Known::Clusters(project))
+    reopen(given, project, KnownBefore::Clusters(project))
 }
 
-fn reopen(given: &ProjectArgs, project: &Project, known: Known<'_>) -> Project {
+fn reopen(given: &ProjectArgs, project: &Project, known: KnownBefore<'_>) -> Project {
     let nothing = Files::default();
     let read = project.files.as_deref().unwrap_or(&nothing);
     let over = Overlay::nothing_over(given.files.clone());
@@ -160,7 +160,7 @@ fn reopen(given: &ProjectArgs, project: &Project, known: Known<'_>) -> Project {
 
 /// What is known of servers from an earlier reading, so that they are not asked again.
 #[derive(Clone, Copy)]
-enum Known<'p> {
+enum KnownBefore<'p> {
     Nothing,
     /// All tenants, for planning: locations are not kept.
     Servers(&'p Project),
@@ -169,7 +169,13 @@ enum Known<'p> {
 }
 
 /// Builds a project of its files. What is the same as in `like` is in memory once.
-fn assemble(given: &ProjectArgs, mut files: Files, over: Overlay, known: Known<'_>, like: Option<&Project>) -> Project {
+fn assemble(
+    given: &ProjectArgs,
+    mut files: Files,
+    over: Overlay,
+    known: KnownBefore<'_>,
+    like: Option<&Project>,
+) -> Project {
     let kept = given.for_edits.then(|| Arc::new(files.clone()));
     let (tenants, syncs) = files.take_structure();
     files.forget(
@@ -251,7 +257,7 @@ impl Project {
         given: &ProjectArgs,
         structure: Structure,
         files: Files,
-        known: Known<'_>,
+        known: KnownBefore<'_>,
         like: Option<&Project>,
     ) {
         let Structure { mut tenants, syncs, stopped, for_clusters, layout, folders_unknown, origins, problems } =
@@ -285,11 +291,11 @@ impl Project {
             .map(|(name, tenant)| (name.clone(), tenant.spec.clone()))
             .collect();
         let mut clusters = match known {
-            Known::Nothing => BTreeMap::new(),
-            Known::Servers(before) => before.in_clusters(&specs, false),
-            Known::Clusters(before) => before.in_clusters(&specs, true),
+            KnownBefore::Nothing => BTreeMap::new(),
+            KnownBefore::Servers(before) => before.in_clusters(&specs, false),
+            KnownBefore::Clusters(before) => before.in_clusters(&specs, true),
         };
-        if let (Known::Nothing | Known::Clusters(_), Some(servers)) = (known, given.servers.as_deref()) {
+        if let (KnownBefore::Nothing | KnownBefore::Clusters(_), Some(servers)) = (known, given.servers.as_deref()) {
             let mut unknown = specs.clone();
             unknown.retain(|name, _| !clusters.contains_key(name));
             clusters.extend(clusters::read(servers, &unknown));
@@ -311,7 +317,7 @@ impl Project {
                 tenant.share(like.and_then(|like| like.tenants.get(name)));
             }
         }
-        let Known::Servers(before) = known else { return };
+        let KnownBefore::Servers(before) = known else { return };
         for (name, tenant) in &before.tenants {
             if let (Some(LocationSpec::Prismatic(_)), Some(now)) = (&tenant.spec.location, self.tenants.get_mut(name))
                 && now.spec.location == tenant.spec.location
@@ -373,7 +379,7 @@ impl Project {
             // It was not opened for edits.
             None => Files::read(&given, &mut std::io::empty()).after(&over),
         };
-        assemble(&given, files, over, Known::Servers(self), Some(self))
+        assemble(&given, files, over, KnownBefore::Servers(self), Some(self))
     }
 
     /// What the definitions say, by their file.

@@ -298,7 +298,7 @@ fn sync(s: &Object<TenantSyncSpec>, found: &mut Vec<Violation>) {
             wrong(Some("value"), if o.input.is_some() { SECRET_VALUE } else { SECRET_TEXT });
         }
         let field = o.field.as_deref().filter(|_| o.object.is_none());
-        if field.is_some_and(|field| !["title", "description", "embeddedWorkflows"].contains(&field)) {
+        if field.is_some_and(|field| !FIELDS_WITH_VALUE.contains(&field)) {
             wrong(Some("field"), OVERRIDE_FIELD);
         }
         let value = o.value.as_deref().unwrap_or("true");

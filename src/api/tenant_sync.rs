@@ -114,6 +114,9 @@ pub enum SyncMode {
     Apply,
 }
 
+/// The fields of a connection of which an override gives a value.
+pub const FIELDS_WITH_VALUE: [&str; 3] = ["title", "description", "embeddedWorkflows"];
+
 /// A difference in one tenant: a value or secretRef of an input, or the value of a field, of a connection (stableKey
 /// with input or field); another stable key for a variable (integration, variable, stableKey); or a field that the sync
 /// leaves unchanged (object, field, keep: true).

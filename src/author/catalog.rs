@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 /// How much is known of a component. A later one is better.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Known {
+enum ComponentKnowledge {
     /// A connection or an integration uses it.
     Used,
     /// A Component lists what definitions use.
@@ -31,7 +31,7 @@ enum Known {
 pub(super) struct KnownComponent {
     pub reference: ComponentRef,
     pub types: Vec<ConnectionType>,
-    known: Known,
+    known: ComponentKnowledge,
     /// The Component that describes it best, if any does.
     pub object: Option<Arc<Object<ComponentSpec>>>,
 }
@@ -39,12 +39,12 @@ pub(super) struct KnownComponent {
 impl KnownComponent {
     /// Whether its types are all that there are, so that another one is a mistake.
     pub(super) fn lists_all_types(&self) -> bool {
-        self.known >= Known::Declared && !self.types.is_empty()
+        self.known >= ComponentKnowledge::Declared && !self.types.is_empty()
     }
 
     /// Whether a Component describes it, and not only its use.
     pub(super) fn is_declared(&self) -> bool {
-        self.known >= Known::Declared
+        self.known >= ComponentKnowledge::Declared
     }
 
     /// The name by which a person chooses it: the key, with `.private` where a public component has the same key.
@@ -135,9 +135,9 @@ impl<'p> FoundComponents<'p> {
     fn take_declared(&mut self, inventory: &'p Inventory, is_own: bool) {
         for object in inventory.components.values() {
             let known = match (is_inferred(&object.metadata), is_own) {
-                (true, _) => Known::Inferred,
-                (false, false) => Known::Declared,
-                (false, true) => Known::DeclaredHere,
+                (true, _) => ComponentKnowledge::Inferred,
+                (false, false) => ComponentKnowledge::Declared,
+                (false, true) => ComponentKnowledge::DeclaredHere,
             };
             let Some(there) = self.of(&object.spec.key, object.spec.is_public()).filter(|there| known >= there.known)
             else {
@@ -145,14 +145,14 @@ impl<'p> FoundComponents<'p> {
             };
             let is_better = known > there.known;
             // What is only inferred, and what several tenants declare, adds up.
-            if is_better && known >= Known::Declared {
+            if is_better && known >= ComponentKnowledge::Declared {
                 there.types.clear();
             }
             if is_better {
                 there.object = Some(Arc::clone(object));
             }
             there.known = known;
-            if known == Known::DeclaredHere && !is_better {
+            if known == ComponentKnowledge::DeclaredHere && !is_better {
                 continue;
             }
             object.spec.types.iter().for_each(|type_| add(&mut there.types, type_));
@@ -164,7 +164,7 @@ impl<'p> FoundComponents<'p> {
         for connection in inventory.connections.values() {
             let component = &connection.spec.component;
             let there = self.of(&component.key, component.is_public());
-            if let Some(there) = there.filter(|there| there.known < Known::Declared) {
+            if let Some(there) = there.filter(|there| there.known < ComponentKnowledge::Declared) {
                 add_used(&mut there.types, &connection.spec);
             }
         }
@@ -172,7 +172,7 @@ impl<'p> FoundComponents<'p> {
         for variable in variables {
             let Means::Own(own) = &variable.means else { continue };
             let there = self.of(&own.component.key, own.component.is_public());
-            if let Some(there) = there.filter(|there| there.known < Known::Declared)
+            if let Some(there) = there.filter(|there| there.known < ComponentKnowledge::Declared)
                 && !there.types.iter().any(|known| known.key == own.type_)
             {
                 there.types.push(ConnectionType { key: own.type_.clone(), oauth2: None, inputs: BTreeMap::new() });
@@ -184,7 +184,12 @@ impl<'p> FoundComponents<'p> {
     fn of(&mut self, key: &'p str, is_public: bool) -> Option<&mut KnownComponent> {
         let at = *self.at.entry((key, is_public)).or_insert_with(|| {
             let reference = ComponentRef::new(key, is_public);
-            self.all.push(KnownComponent { reference, types: Vec::new(), known: Known::Used, object: None });
+            self.all.push(KnownComponent {
+                reference,
+                types: Vec::new(),
+                known: ComponentKnowledge::Used,
+                object: None,
+            });
             self.all.len() - 1
         });
         self.all.get_mut(at)

@@ -8,7 +8,7 @@ use super::model::finding::Finding;
 use super::model::inventory::{Inventory, Misnamed, TenantView, View, World};
 use super::model::item::{Item, ObjectId};
 use super::model::plan::{ActionKind, Plan, Scope};
-use super::plan::{concerned_keys, digests, gates, has_stages, plan_uncounted};
+use super::plan::{add_waiting_objects, concerned_keys, digests, gates, has_stages, plan_uncounted};
 use super::syncs;
 use crate::api::*;
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
@@ -49,7 +49,8 @@ pub struct Seeds {
 impl Index {
     /// Indexes a world.
     pub fn of(world: &World) -> Self {
-        let mut index = Index { rounds: 2 + 2 * syncs::order(world).into.len(), ..Index::default() };
+        let targets: BTreeSet<&String> = world.syncs.iter().flat_map(|sync| sync.spec.targets()).collect();
+        let mut index = Index { rounds: 2 + 2 * targets.len(), ..Index::default() };
         for view in world.tenants.values() {
             for inventory in [Some(&view.live), view.source.as_ref()].into_iter().flatten().filter_map(View::inventory)
             {
@@ -313,7 +314,8 @@ impl PlannedPart {
         let seeds = Seeds { keys, integrations: seeds.integrations.clone() };
         let core = Core::of(index, &seeds);
         let wanted = around(&core, index, world)?;
-        let plan = plan_closure(world, index, &seeds, scope);
+        let mut plan = plan_closure(world, index, &seeds, scope);
+        add_waiting_objects(world, |world| plan_closure(world, index, &seeds, scope), &mut plan);
         Some(PlannedPart { world: part_of(world, &wanted, None, false), core, plan })
     }
 
@@ -335,6 +337,10 @@ impl PlannedPart {
             target.notes.extend(part.notes.iter().cloned());
             target.concerned.extend(part.concerned.iter().map(|(id, writers)| (id.clone(), writers.clone())));
             target.digests = digests(&target.actions);
+            let (waits, of_part) = (&mut target.waits_for_resume, &part.waits_for_resume);
+            waits.objects.retain(|id| !self.core.contains(id));
+            waits.objects.extend(of_part.objects.iter().filter(|id| self.core.contains(id)).cloned());
+            waits.is_complete &= of_part.is_complete;
         }
         let is_of_part = |finding: &&Finding| finding.object.as_ref().is_some_and(|id| self.core.contains(id));
         whole.findings.extend(self.plan.findings.iter().filter(is_of_part).cloned());

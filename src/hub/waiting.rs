@@ -14,7 +14,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// The reason why a waiting plan is not shown.
 #[derive(Debug, thiserror::Error)]
-enum Unshown {
+enum UnshownPlan {
     #[error("{0}")]
     Location(LocationError),
     #[error("there is none of that name, or no plan in it")]
@@ -27,7 +27,7 @@ enum Unshown {
 struct Unfound {
     hub: Hub,
     config_map: String,
-    why: Unshown,
+    why: UnshownPlan,
 }
 
 /// Reads the waiting plans of the requested targets, each only if it matches its status.
@@ -37,7 +37,7 @@ pub fn plans(hub: &mut OpenHub, asked: &AskedTargets) -> Result<Vec<HubPart>, Hu
         let unshown = parts.iter_mut().find_map(|part| take(hub, part).err());
         match unshown {
             None => return Ok(parts),
-            Some(unfound) if matches!(unfound.why, Unshown::Location(_)) => {
+            Some(unfound) if matches!(unfound.why, UnshownPlan::Location(_)) => {
                 return Err(unshown_plan(&unfound));
             }
             // The syncer writes the plan, then the status: between the two they differ.
@@ -62,7 +62,7 @@ fn take(hub: &OpenHub, part: &mut HubPart) -> Result<(), Box<Unfound>> {
     match read(hub, &waiting.config_map, &waiting.digest, (&part.hub.sync, &part.hub.tenant, digest)) {
         Ok(kept) => part.waiting = Some(kept),
         // If no approval is awaited, the stored plan may be an older one.
-        Err(Unshown::Unfit(_) | Unshown::Absent) if !part.awaits_approval() => {}
+        Err(UnshownPlan::Unfit(_) | UnshownPlan::Absent) if !part.awaits_approval() => {}
         Err(why) => {
             let config_map = waiting.config_map.clone();
             return Err(Box::new(Unfound { hub: part.hub.clone(), config_map, why }));
@@ -71,15 +71,15 @@ fn take(hub: &OpenHub, part: &mut HubPart) -> Result<(), Box<Unfound>> {
     Ok(())
 }
 
-fn read(hub: &OpenHub, map: &str, bytes_digest: &str, of: (&str, &str, &str)) -> Result<WaitingPlan, Unshown> {
-    let bytes = hub.client.waiting_plan(map).map_err(Unshown::Location)?.ok_or(Unshown::Absent)?;
+fn read(hub: &OpenHub, map: &str, bytes_digest: &str, of: (&str, &str, &str)) -> Result<WaitingPlan, UnshownPlan> {
+    let bytes = hub.client.waiting_plan(map).map_err(UnshownPlan::Location)?.ok_or(UnshownPlan::Absent)?;
     Ok(waiting_plan::unpack(&bytes, bytes_digest, of)?)
 }
 
 /// The failure to show a plan that is not what the syncer planned.
 fn unshown_plan(part: &Unfound) -> HubFailure {
     let why = match &part.why {
-        Unshown::Location(error) => return HubFailure::unread(error),
+        UnshownPlan::Location(error) => return HubFailure::unread(error),
         why => why,
     };
     let Hub { namespace, sync, tenant, .. } = &part.hub;

@@ -7,7 +7,7 @@ use super::source::{first_line_of, line_breaks};
 use super::tree::{self, Id, MapEntry, NodeKind, Tree};
 use super::words::is_identifier;
 use crate::api::sensitive::{self, HIDDEN};
-use crate::api::{ComponentRef, GROUP, Kind};
+use crate::api::{ComponentRef, FIELDS_WITH_VALUE, GROUP, Kind};
 use granit_parser::ScalarStyle;
 use std::ops::Range;
 
@@ -159,7 +159,8 @@ fn mark_objects(tree: &Tree<'_>, id: Id, shows_input: &ShowsInput<'_>, classes: 
         let component = component.and_then(|component| {
             Some(ComponentRef::new(text(component, "key")?, text(component, "public").as_deref() != Some("false")))
         });
-        let mut marks = Marks { tree, kind, component, shows_input, classes, path: Vec::new() };
+        let mut marks =
+            PublicMarks { tree, kind, component, shows_input, classes, is_of_field: false, path: Vec::new() };
         marks.node(object, Some(schema::of(kind)), None);
     }
     has_any
@@ -172,17 +173,19 @@ fn fill(classes: &mut [ByteClass], span: Range<usize>, class: ByteClass) {
 }
 
 /// Marks what is public of one object.
-struct Marks<'a, 't> {
+struct PublicMarks<'a, 't> {
     tree: &'a Tree<'t>,
     kind: Kind,
     component: Option<ComponentRef>,
     shows_input: &'a ShowsInput<'a>,
     classes: &'a mut [ByteClass],
+    /// Whether this is in an override of a field that a connection shows, too.
+    is_of_field: bool,
     /// The keys above; those of any name, and items, as `*`.
     path: Vec<&'a str>,
 }
 
-impl<'a> Marks<'a, '_> {
+impl<'a> PublicMarks<'a, '_> {
     /// `input` is the input whose value stands here or below.
     fn node(&mut self, id: Id, schema: Option<&'a Schema>, input: Option<&'a str>) {
         match &self.tree.node(id).kind {
@@ -202,7 +205,12 @@ impl<'a> Marks<'a, '_> {
                 let named = self.tree.get(id, "input").and_then(|input| self.tree.scalar(input));
                 let is_override = matches!(self.path[..], ["spec", "overrides", "*"]);
                 let input = if is_override { named } else { input };
+                let field = self.tree.get(id, "field").and_then(|field| self.tree.scalar(field));
+                let is_alone = || ["input", "object"].iter().all(|key| self.tree.get(id, key).is_none());
+                let is_public = field.is_some_and(|field| FIELDS_WITH_VALUE.contains(&field));
+                self.is_of_field |= is_override && is_public && is_alone();
                 entries.iter().filter(|entry| !entry.merged).for_each(|entry| self.entry(entry, schema, input));
+                self.is_of_field &= !is_override;
             }
         }
     }
@@ -245,7 +253,7 @@ impl<'a> Marks<'a, '_> {
             (true, Some(input)) => {
                 (self.shows_input)(&InputPlace { kind: self.kind, component: self.component.clone(), input })
             }
-            (true, None) => false,
+            (true, None) => self.is_of_field && matches!(self.path[..], ["spec", "overrides", "*", "value"]),
             (false, _) => true,
         };
         let has_secret = tree.scalar(id).is_some_and(sensitive::has_secret);
@@ -445,7 +453,23 @@ status: {conditions: [{message: c4n4ry}]}
     fn overrides_and_credentials_of_customers() {
         let text = "apiVersion: stablekey.dev/v1alpha1\nkind: TenantSync\nspec:\n  from: a\n  overrides:\n  - {input: host, value: c4n4ry, reason: moved}\n\
                     ---\napiVersion: stablekey.dev/v1alpha1\nkind: CustomerCredentials\nspec: {customer: acme, inputs: {host: {value: c4n4ry}}}\n";
-        let shown = shown(text);
-        assert!(!shown.contains("c4n4ry") && shown.contains("value: •••, reason: moved}"), "{shown}");
+        let hidden = shown(text);
+        assert!(!hidden.contains("c4n4ry") && hidden.contains("value: •••, reason: moved}"), "{hidden}");
+        // A connection shows its title, and so does an override; an input of this name it does not.
+        let of_field = |rest: &str| {
+            let text = "apiVersion: stablekey.dev/v1alpha1\nkind: TenantSync\nspec:\n  from: a\n  overrides:\n";
+            shown(&format!(
+                "{text}  - {{stableKey: crm, {rest}, reason: a}}\n  - {{stableKey: b, value: c4n4ry, reason: c}}\n"
+            ))
+        };
+        for field in ["{field: title, value: CRM}", "{value: CRM, field: title}"] {
+            let shown = of_field(field.trim_matches(['{', '}']));
+            assert!(shown.contains("value: CRM") && !shown.contains("c4n4ry"), "{shown}");
+        }
+        for field in
+            ["input: title, value: c4n4ry", "field: nope, value: c4n4ry", "field: title, input: a, value: c4n4ry"]
+        {
+            assert!(!of_field(field).contains("c4n4ry"), "{field}");
+        }
     }
 }

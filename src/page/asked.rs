@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 /// An address that asks for what is not there.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Misnamed {
+pub(super) struct MisnamedAddress {
     pub(super) status: u16,
     pub(super) title: &'static str,
     pub(super) message: String,
@@ -23,9 +23,9 @@ pub(super) enum MisnamedHelp {
     Names(String, Vec<String>),
 }
 
-impl From<Doubled> for Misnamed {
+impl From<Doubled> for MisnamedAddress {
     fn from(Doubled(name): Doubled) -> Self {
-        Misnamed {
+        MisnamedAddress {
             status: 400,
             title: "Asked twice",
             message: format!("The address has {name} twice."),
@@ -35,7 +35,7 @@ impl From<Doubled> for Misnamed {
 }
 
 /// What the values of the fields of an address may be, by view.
-pub(super) fn is_there(path: &str, fields: &FormFields, shown: &ShownProject) -> Result<(), Misnamed> {
+pub(super) fn is_there(path: &str, fields: &FormFields, shown: &ShownProject) -> Result<(), MisnamedAddress> {
     let tenants = || -> BTreeSet<&str> {
         let of_plan = shown.planned.plan.targets.iter().map(|target| target.tenant.as_str());
         shown.project.tenants.keys().map(String::as_str).chain(of_plan).collect()
@@ -57,7 +57,7 @@ pub(super) fn is_there(path: &str, fields: &FormFields, shown: &ShownProject) ->
             let given: Vec<&str> =
                 ["step", "data-source", "variable"].into_iter().filter(|name| fields.filled(name).is_some()).collect();
             if let [one, other, ..] = given[..] {
-                return Err(Misnamed {
+                return Err(MisnamedAddress {
                     status: 400,
                     title: "Not clear",
                     message: format!("The address names a {one} and a {other}."),
@@ -77,7 +77,7 @@ pub(super) fn named<'a>(
     fields: &FormFields,
     status: u16,
     there: impl FnOnce() -> BTreeSet<&'a str>,
-) -> Result<(), Misnamed> {
+) -> Result<(), MisnamedAddress> {
     let given = fields.text(field);
     if given.is_empty() {
         return Ok(());
@@ -85,7 +85,7 @@ pub(super) fn named<'a>(
     let there = there();
     match there.contains(given) {
         true => Ok(()),
-        false => Err(Misnamed {
+        false => Err(MisnamedAddress {
             status,
             title: "Nothing of that name",
             message: format!("There is no {what} {}.", line(given)),

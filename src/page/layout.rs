@@ -2,7 +2,7 @@
 
 use super::PageSubject;
 use super::address::PageAddress;
-use super::asked::{Misnamed, MisnamedHelp};
+use super::asked::{MisnamedAddress, MisnamedHelp};
 use super::desk::{Reading, UnwatchedTenant};
 use super::html::head;
 pub(super) use super::html::{LOGO, line, text};
@@ -132,7 +132,7 @@ pub(super) fn unknown<'a>(
 }
 
 /// A page that says that an address asks for what is not there.
-pub(super) fn misnamed(request: &Request, why: &Misnamed) -> Reply {
+pub(super) fn misnamed(request: &Request, why: &MisnamedAddress) -> Reply {
     match &why.help {
         MisnamedHelp::Text(help) => refused(request, why.status, why.title, &why.message, help),
         MisnamedHelp::Names(given, there) => {

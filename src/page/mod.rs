@@ -29,6 +29,7 @@ mod running;
 mod session;
 mod shown;
 mod stream;
+mod suspension;
 mod view;
 mod watch;
 

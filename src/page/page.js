@@ -11,8 +11,11 @@ const say = (text, kind) => {
 const isKept = () => main().querySelector("[data-keep]") !== null;
 // What is open, selected and scrolled to stays so.
 const id = (e) => e.dataset.key;
+const focusable = () => [...document.querySelectorAll("a[href], button, input, select, textarea, summary, [tabindex]")];
+const called = (e) => e.getAttribute("href") || e.id || e.getAttribute("aria-label") || (e.tagName === "SUMMARY" && e.parentNode.dataset.key) || "";
 const remember = () => ({
-  focus: document.activeElement?.getAttribute("href") || document.activeElement?.id,
+  focus: document.activeElement && document.activeElement !== document.body ? called(document.activeElement) : null,
+  at: focusable().indexOf(document.activeElement), all: focusable().length,
   caret: document.activeElement?.selectionStart,
   open: new Map([...main().querySelectorAll("details")].map((e) => [id(e), e.open])),
   x: [...main().querySelectorAll(".scroll")].map((e) => e.scrollLeft),
@@ -21,7 +24,9 @@ const restore = (was) => {
   main().querySelectorAll("details").forEach((e) => { if (was.open.has(id(e))) e.open = was.open.get(id(e)); });
   main().querySelectorAll(".scroll").forEach((e, at) => { if (was.x[at]) e.scrollLeft = was.x[at]; });
   if (!was.focus || document.activeElement !== document.body) return;
-  const found = document.getElementById(was.focus) || [...main().querySelectorAll("a")].find((a) => a.getAttribute("href") === was.focus);
+  // Several may have one name: it is the same one only where nothing came or went.
+  const all = focusable(), same = all.filter((e) => called(e) === was.focus);
+  const found = same.length === 1 ? same[0] : all.length === was.all && same.find((e) => e === all[was.at]);
   if (!found) return;
   found.focus({ preventScroll: true });
   if (was.caret != null && found.setSelectionRange && found.type === "search") found.setSelectionRange(was.caret, was.caret);

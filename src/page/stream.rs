@@ -15,7 +15,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// A comment is sent after this time, so that a browser that went away is noticed.
 const BEAT: Duration = Duration::from_secs(20);
 
-struct State {
+struct StreamState {
     desk: Arc<PageDesk>,
     changes: tokio::sync::watch::Receiver<Reading>,
     /// What the page that listens shows.
@@ -25,11 +25,11 @@ struct State {
 
 /// The events of a page that shows a version.
 pub(super) fn events(desk: &Arc<PageDesk>, version: u64) -> Reply {
-    let state = State { desk: Arc::clone(desk), changes: desk.follow(), version, last: None };
+    let state = StreamState { desk: Arc::clone(desk), changes: desk.follow(), version, last: None };
     reply::stream(Body::from_stream(stream::unfold(state, |state| async { next(state).await })))
 }
 
-async fn next(mut state: State) -> Option<(Result<Bytes, Infallible>, State)> {
+async fn next(mut state: StreamState) -> Option<(Result<Bytes, Infallible>, StreamState)> {
     if let Some(last) = state.last {
         tokio::time::sleep_until(last + PAUSE).await;
     }

@@ -50,8 +50,8 @@ impl FileWatch {
         FileWatch { watcher, folders: BTreeMap::new(), unfollowed: BTreeSet::new(), failure, has_missed: false }
     }
 
-    /// Follows these folders and no others, after they were read. One that was replaced is followed again, and so that
-    /// nothing is missed it is read once more, as one that was not followed before.
+    /// Follows these folders and no others. One that was replaced is followed again. If that comes after a reading, it may
+    /// have missed something, as of a folder that was not followed before: it is then read once more.
     pub(super) fn follow(&mut self, folders: &[PathBuf]) {
         let Some(watcher) = &mut self.watcher else { return };
         let mut failure = None;

@@ -2,6 +2,7 @@
 
 use super::object_state::{Grounds, ObjectStates, of_finding};
 use super::overview_state::OverviewState;
+use super::ranked::suspensions;
 use super::shown_value::SecretInputs;
 use crate::api::Kind;
 use crate::engine::model::code::{Code, Severity};
@@ -260,15 +261,8 @@ fn of_tenant(
 
 /// What waits because of a suspension or a stage.
 fn waits_of(target: &Target) -> Vec<String> {
-    let waits = |number: usize| match number {
-        0 => "nothing waits".to_string(),
-        1 => "1 action waits".to_string(),
-        many => format!("{} wait", count(many, "action", "actions")),
-    };
-    let here = target.suspended.then(|| format!("is suspended: {}", waits(target.actions.len())));
-    let syncs = target.suspended_syncs.iter().map(|(sync, number)| format!("{sync} is suspended: {}", waits(*number)));
     let stages = target.stages.iter().map(|(writer, wait)| format!("{writer} {wait}"));
-    here.into_iter().chain(syncs).chain(stages).collect()
+    suspensions(target, "is suspended", ": ").into_iter().chain(stages).collect()
 }
 
 fn of_target<'a>(

@@ -246,8 +246,8 @@ impl<'a> TenantColumn<'a> {
         let may_be_it = |named: &str| older.contains(named);
         let counts = |connection: &Object<ConnectionSpec>| deciding.contains(connection.spec.stable_key.as_str());
         let replacements = &Replacements::among(tenant, inventory, counts);
-        let planned = missing_for_plan(&self.states, grounds, replacements);
-        is_missing |= planned.iter().any(|(missing, _)| *missing == key);
+        let missing = missing_for_plan(&self.states, grounds, replacements);
+        is_missing |= missing.iter().any(|(missing, _)| *missing == key);
         for (name, integration) in &inventory.integrations {
             let mut variables: Vec<&str> = Vec::new();
             for variable in &integration.spec.connections {

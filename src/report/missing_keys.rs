@@ -11,7 +11,7 @@ use crate::engine::resolve::{Asker, Binding, Replacements, resolve_key};
 use std::collections::BTreeSet;
 
 /// The keys that nothing in a tenant answers and that its plan needs, each with the integration that it blocks: `None`
-/// for a binding that is written all the same.
+/// for a binding that is written all the same. With the replacements of one key, only what is said of that key counts.
 pub(super) fn missing_for_plan<'a>(
     states: &ObjectStates<'a>,
     grounds: &Grounds<'a>,

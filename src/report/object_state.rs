@@ -11,7 +11,7 @@ use crate::engine::model::item::{Item, ObjectId};
 use crate::engine::model::opt_in::Expiry;
 use crate::engine::model::plan::{Action, ActionKind, FieldChange, Note, Op, Plan, Target};
 use crate::engine::model::record::{Record, Writer};
-use crate::engine::plan::refuses;
+use crate::engine::plan::stops;
 use crate::engine::syncs::{self, Order};
 use jiff::Timestamp;
 use std::borrow::Cow;
@@ -118,10 +118,10 @@ impl<'a> Grounds<'a> {
     /// The syncs that are carried out into a tenant: those that are accepted, and have no error there.
     fn carried(&self, tenant: &str, target: Option<&Target>) -> Vec<&'a Sync> {
         let into = self.order.into.get(tenant).into_iter().flatten().copied();
-        let is_planned = target.is_some_and(|target| target.waits_for_resume.is_some());
+        let is_planned = target.is_some_and(|target| target.waits_for_resume.is_complete);
         let is_idle = |sync: &&Sync| is_planned && sync.spec.is_suspended() && sync.spec.goes_to(tenant);
         into.chain(self.world.syncs.iter().filter(is_idle))
-            .filter(|sync| !self.plan.findings.iter().any(|finding| refuses(finding, &sync.writer, tenant)))
+            .filter(|sync| !self.plan.findings.iter().any(|finding| stops(finding, &sync.writer, tenant)))
             .collect()
     }
 
@@ -304,7 +304,7 @@ impl<'a> ObjectStates<'a> {
         let idle = grounds.world.syncs.iter().filter(|sync| sync.spec.goes_to(self.tenant) && !is_carried(sync));
         let mut withheld = NotCarriedOut::new();
         let waiting = || OverviewCell::of(OverviewState::Waiting, "sync suspended");
-        for id in self.target.into_iter().flat_map(|target| &target.waits_for_resume).flatten() {
+        for id in self.target.into_iter().flat_map(|target| &target.waits_for_resume.objects) {
             add(&mut withheld, id.kind, id.name.clone(), &waiting());
         }
         for sync in idle {
@@ -314,9 +314,8 @@ impl<'a> ObjectStates<'a> {
             };
             let Some(from) = grounds.world.tenants.get(&sync.spec.from) else { continue };
             let views = [Some(&from.live), from.source.as_ref()].into_iter().flatten();
-            for read in views.filter_map(|view| view.inventory()) {
-                brought(sync, read, &judged, &mut withheld);
-            }
+            let read: Vec<&Inventory> = views.filter_map(|view| Some(view.inventory()?.as_ref())).collect();
+            brought(sync, &read, &judged, &mut withheld);
         }
         if let Some(inventory) = self.inventory {
             self.unknown_writers(grounds.world, inventory, only, &mut withheld);
@@ -371,16 +370,18 @@ impl<'a> ObjectStates<'a> {
     }
 }
 
-/// Adds the objects that a sync would bring from what was read of its source.
-fn brought(sync: &Sync, source: &Inventory, judged: &OverviewCell, withheld: &mut NotCarriedOut) {
+/// Adds the objects that a sync would bring from what was read of its source: what is live there and what is declared,
+/// of which either may bind what the other has.
+fn brought(sync: &Sync, source: &[&Inventory], judged: &OverviewCell, withheld: &mut NotCarriedOut) {
     let brings_connections = sync.spec.connection_mode() != ConnectionMode::Match;
     let mut keys: HashSet<&str> = HashSet::new();
-    for integration in source.integrations.values().filter(|i| sync.spec.selects(i.name())) {
+    let integrations = source.iter().flat_map(|read| read.integrations.values());
+    for integration in integrations.filter(|integration| sync.spec.selects(integration.name())) {
         add(withheld, Kind::Integration, integration.name().to_string(), judged);
         keys.extend(integration.spec.connections.iter().filter_map(Variable::stable_key));
     }
     if brings_connections {
-        for connection in source.connections.values() {
+        for connection in source.iter().flat_map(|read| read.connections.values()) {
             let is_used = keys.contains(connection.spec.stable_key.as_str())
                 || connection.spec.replaces.iter().any(|older| keys.contains(older.as_str()));
             if is_used {

@@ -7,7 +7,7 @@ use crate::engine::model::finding::{At, Finding};
 use crate::engine::model::item::ObjectId;
 use crate::engine::model::plan::{Action, ActionKind, Note, Plan, SecretNeed, State, Target};
 use crate::engine::model::record::Writer;
-use crate::text::shorten;
+use crate::text::{count, shorten};
 use serde_json::Value;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -153,7 +153,13 @@ impl<'a> Ranked<'a> {
     pub fn differs(&self) -> bool {
         let kept = self.kept.len() + self.kept_variables.len() + self.ignored + self.drifted.len();
         let in_the_way = self.errors.len() + self.unresolved.len() + self.blocked.len();
-        kept + in_the_way + self.target.actions.len() + self.target.waiting.len() + self.waiting() > 0
+        let waits = self.waiting() + self.target.waits_for_resume.objects.len();
+        kept + in_the_way + self.target.actions.len() + self.target.waiting.len() + waits > 0
+    }
+
+    /// Whether it is unknown what waits for suspended syncs.
+    pub fn is_uncertain(&self) -> bool {
+        !self.target.suspended_syncs.is_empty() && !self.target.waits_for_resume.is_complete
     }
 
     /// Whether there is nothing to do or to know.
@@ -179,14 +185,38 @@ impl<'a> Ranked<'a> {
 
     /// The suspensions, with the number of actions that wait: `suspended, 3 actions wait`.
     pub fn suspended(&self) -> Vec<String> {
-        let waits = |count: usize| match count {
-            0 => "nothing waits".to_string(),
-            1 => "1 action waits".to_string(),
-            many => format!("{} actions wait", crate::text::thousands(many)),
-        };
-        let here = self.target.suspended.then(|| format!("suspended, {}", waits(self.target.actions.len())));
-        let syncs = self.target.suspended_syncs.iter();
-        here.into_iter().chain(syncs.map(|(sync, count)| format!("{sync} is suspended, {}", waits(*count)))).collect()
+        suspensions(self.target, "suspended", ", ")
+    }
+}
+
+/// The suspensions of a target and of syncs into it, each with what waits: `sync/up is suspended: 3 actions wait`. `here`
+/// says that the target itself is suspended.
+pub fn suspensions(target: &Target, here: &str, then: &str) -> Vec<String> {
+    let here = target.suspended.then(|| format!("{here}{then}{}", waits(target.actions.len())));
+    let syncs = target.suspended_syncs.iter();
+    let syncs = syncs.map(|(sync, number)| format!("{sync} is suspended{then}{}", waits_for(target, *number)));
+    here.into_iter().chain(syncs).collect()
+}
+
+fn waits(actions: usize) -> String {
+    match actions {
+        0 => "nothing waits".to_string(),
+        1 => "1 action waits".to_string(),
+        many => format!("{} actions wait", crate::text::thousands(many)),
+    }
+}
+
+/// What waits for a suspended sync into a target. Without an action, something may still differ from what it declares.
+fn waits_for(target: &Target, actions: usize) -> String {
+    let waiting = &target.waits_for_resume;
+    let objects = waiting.objects.len();
+    match (actions, target.suspended_syncs.len()) {
+        (0, _) if !waiting.is_complete => "what waits is not known".to_string(),
+        (0, 1) if objects > 0 => {
+            format!("no action waits, but {} not in sync", count(objects, "object is", "objects are"))
+        }
+        (0, _) if objects > 0 => "no action waits".to_string(),
+        (actions, _) => waits(actions),
     }
 }
 

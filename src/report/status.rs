@@ -211,7 +211,7 @@ fn line(world: &World, tenant: &str, targets: &[Ranked<'_>]) -> TenantLine {
         state: match ranked {
             Some(ranked) if ranked.target.state == State::Unreachable => TenantState::Unknown,
             Some(ranked) if ranked.differs() => TenantState::Differs,
-            Some(ranked) if ranked.target.known => TenantState::InSync,
+            Some(ranked) if ranked.target.known && !ranked.is_uncertain() => TenantState::InSync,
             Some(_) | None => TenantState::Unknown,
         },
     };

@@ -42,6 +42,23 @@ fn what_changes_on_the_disk_is_on_the_screen() {
 }
 
 #[test]
+fn the_keyboard_stays_where_it_is() {
+    let (shown, browser) = ExamplePage::opened(Settings::default());
+    at(&shown, &browser, "/connection?key=warehouse&show=all");
+    let stops =
+        [".top a[href='/plan']", "main button[aria-label='Embedded workflows in us-prod']", "main a[href^='/set']"];
+    for (number, stop) in stops.iter().enumerate() {
+        browser.eval(&format!("document.querySelector(\"{stop}\").focus()"));
+        let there = || browser.eval("[...document.querySelectorAll('a, button')].indexOf(document.activeElement)");
+        let before = there();
+        edit(&shown, WAREHOUSE, &format!("543{}", number + 2), &format!("543{}", number + 3));
+        browser.wait_for(&format!("td:has-text('543{}')", number + 3));
+        assert_eq!(there(), before, "{stop}");
+    }
+    browser.assert_no_errors();
+}
+
+#[test]
 fn what_one_tab_writes_the_other_shows() {
     let (shown, browser) = ExamplePage::opened(Settings::default());
     let other = browser.another_tab();

@@ -27,7 +27,7 @@ pub(super) fn is_commit(
     folder: &Path,
     commit: &Commit,
 ) -> Result<(), CommandFailure> {
-    let known = Known { folder, commit };
+    let known = KnownCommit { folder, commit };
     let tree = repository.files_of_commit(commit)?;
     let in_commit = Side::of(root, tree, repository.root_in_it())?;
     let on_disk = Side::of(root, FileTree::default(), repository.root_in_it())?;
@@ -168,13 +168,13 @@ fn live_files(sides: [&Side; 2]) -> BTreeSet<PathBuf> {
 }
 
 /// What Git knows of a checkout.
-struct Known<'k> {
+struct KnownCommit<'k> {
     /// The root of the work tree.
     folder: &'k Path,
     commit: &'k Commit,
 }
 
-impl Known<'_> {
+impl KnownCommit<'_> {
     /// The files that differ from the commit, and those that it does not have.
     fn changed(&self) -> Result<BTreeSet<PathBuf>, CommandFailure> {
         let differing = ["diff", "--name-only", "-z", "--no-renames", "--no-ext-diff", "--no-textconv", "HEAD"];

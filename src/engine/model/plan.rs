@@ -118,9 +118,18 @@ pub struct Target {
     /// The writers that declare or wrote the objects of the notes.
     #[serde(skip)]
     pub concerned: BTreeMap<ObjectId, BTreeSet<Writer>>,
-    /// The objects in which what the suspended syncs declare is not in effect: each waits. `None`: that is unknown.
+    /// What waits for the suspended syncs into the tenant.
     #[serde(skip)]
-    pub waits_for_resume: Option<BTreeSet<ObjectId>>,
+    pub waits_for_resume: WaitsForResume,
+}
+
+/// What waits for the suspended syncs into a tenant.
+#[derive(Clone, Debug, Default)]
+pub struct WaitsForResume {
+    /// The objects in which what they declare is not in effect, and what would follow from it in further tenants.
+    pub objects: BTreeSet<ObjectId>,
+    /// Whether nothing else waits: their sources were read completely, and each would be carried out.
+    pub is_complete: bool,
 }
 
 impl Target {
@@ -139,7 +148,7 @@ impl Target {
             why: None,
             known: false,
             concerned: BTreeMap::new(),
-            waits_for_resume: None,
+            waits_for_resume: WaitsForResume::default(),
         }
     }
 

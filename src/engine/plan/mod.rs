@@ -17,6 +17,7 @@ mod senders;
 mod sent_before;
 mod staged;
 mod supply;
+mod suspended;
 mod tenant;
 
 use crate::engine::model::finding::Finding;
@@ -24,7 +25,8 @@ use crate::engine::model::plan::*;
 pub use digest::of_writers as digests;
 pub use redirects::{between as redirects_between, concerned_keys};
 pub use removal::{is_too_many, measured_by};
-pub use staged::{gates, has_stages, refuses};
+pub use staged::{gates, has_stages};
+pub use suspended::{add_waiting_objects, stops};
 
 use super::check::{self, Elsewhere};
 use super::diff::{Declaration, Difference, Extent, Sides, WriterPresence, difference};
@@ -57,54 +59,8 @@ use tenant::{PlannedTenant, plan_tenant};
 /// plan, [`super::closure`] plans a part; here `scope.integrations` is only recorded.
 pub fn plan(world: &World, scope: &Scope) -> Plan {
     let mut plan = staged::plan_with_waiting(world, scope);
-    count_suspended(world, scope, &mut plan);
+    suspended::add_waiting(world, scope, &mut plan);
     plan
-}
-
-/// Counts the actions of each suspended sync, those that it would own if it wrote, and says which objects wait for it.
-fn count_suspended(world: &World, scope: &Scope, plan: &mut Plan) {
-    let is_suspended = |sync: &&Sync| sync.spec.is_suspended() && scope.carries(&sync.writer);
-    let suspended: Vec<&Sync> = world.syncs.iter().filter(is_suspended).collect();
-    if suspended.is_empty() {
-        return;
-    }
-    let mut resumed = world.clone();
-    for sync in resumed.syncs.iter_mut().filter(|sync| sync.spec.is_suspended()) {
-        Arc::make_mut(&mut sync.spec).suspend = None;
-    }
-    let would = staged::plan_with_waiting(&resumed, scope);
-    let now = &plan.findings;
-    for target in &mut plan.targets {
-        let here = would.targets.iter().filter(|t| t.tenant == target.tenant);
-        let actions = here.flat_map(|t| t.actions.iter().chain(&t.waiting));
-        for sync in suspended.iter().filter(|sync| sync.spec.goes_to(&target.tenant)) {
-            let waiting = actions.clone().filter(|action| action.writers.contains(&sync.writer)).count();
-            target.suspended_syncs.insert(sync.writer.to_string(), waiting);
-        }
-        target.waits_for_resume = waits_for_resume(&would, now, target, &suspended);
-    }
-}
-
-/// The objects of a target in which what suspended syncs declare is not in effect, by the plan in which they are
-/// resumed: what they would change, what keeps them from it, and what their reading finds. `None` if a sync is not
-/// carried out then either, or not all of it could be read.
-fn waits_for_resume(would: &Plan, now: &[Finding], target: &Target, suspended: &[&Sync]) -> Option<BTreeSet<ObjectId>> {
-    let there = would.targets.iter().find(|there| there.tenant == target.tenant && there.known)?;
-    let writers: Vec<&Writer> =
-        suspended.iter().filter(|sync| sync.spec.goes_to(&target.tenant)).map(|sync| &sync.writer).collect();
-    if writers.iter().any(|writer| would.findings.iter().any(|f| staged::refuses(f, writer, &target.tenant))) {
-        return None;
-    }
-    let of_them = |all: &BTreeSet<Writer>| writers.iter().any(|writer| all.contains(*writer));
-    let actions = there.actions.iter().chain(&there.waiting).filter(|action| of_them(&action.writers));
-    // Manual steps do not end a suspension, and what another writer decides is in effect.
-    let is_open = |note: &&Note| !matches!(note, Note::Manual { .. } | Note::Overridden { .. });
-    let notes = there.notes.iter().filter(is_open).map(Note::object);
-    let notes = notes.filter(|id| there.concerned.get(*id).is_some_and(of_them));
-    let found = would.findings.iter().filter(|found| found.severity != Severity::Warning);
-    let found = found.filter(|found| found.tenant.as_deref() == Some(target.tenant.as_str()) && !now.contains(found));
-    let of_actions = actions.map(|action| &action.change.object);
-    Some(of_actions.chain(notes).chain(found.filter_map(|found| found.object.as_ref())).cloned().collect())
 }
 
 /// Plans a world without the actions that wait for an earlier stage, and without counting those of suspended syncs,

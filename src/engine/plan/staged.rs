@@ -312,7 +312,7 @@ fn is_left_to(writer: &Writer, action: &Action, before: Option<&Record>) -> bool
 }
 
 /// Whether a finding says that a sync is not carried out in a tenant.
-pub fn refuses(finding: &Finding, writer: &Writer, tenant: &str) -> bool {
+pub(super) fn refuses(finding: &Finding, writer: &Writer, tenant: &str) -> bool {
     let is_of_sync = finding.object.as_ref().is_some_and(|object| {
         object.kind == Kind::TenantSync && matches!(writer, Writer::Sync(name) if *name == object.name)
     });

@@ -442,7 +442,7 @@ impl<'a> Draft<'a> {
         let target = Target {
             known: input.reading.is_whole(),
             concerned: self.notes.iter().map(|note| (note.object().clone(), concerned(input, note.object()))).collect(),
-            waits_for_resume: None,
+            waits_for_resume: WaitsForResume::default(),
             actions: self.actions,
             notes: self.notes,
             ..Target::empty(input.tenant, State::Read)

@@ -64,7 +64,7 @@ pub(in crate::page) fn begin_with(
     let consent = if approves { Consent::All } else { Consent::Safe };
     let run = Arc::new(ApplyRun::new(title, applicable(plan).count(), Timestamp::now()));
     let (desk, folder, digest) = (Arc::clone(&request.desk), Arc::clone(folder), fields.text("digest").to_string());
-    let given = Given { shown: desk.plans_shown.of(&digest), digest, is_ticked: fields.has("approve") };
+    let given = GivenConsent { shown: desk.plans_shown.of(&digest), digest, is_ticked: fields.has("approve") };
     let work = move |run: &ApplyRun| {
         run.end(carry_out(&desk, &folder, run, &scope, &consent, &given));
         desk.read_again();
@@ -82,7 +82,7 @@ pub(in crate::page) fn begin_with(
 }
 
 /// What a form says.
-struct Given {
+struct GivenConsent {
     /// The digest of the plan that was shown.
     digest: String,
     /// The actions of that plan, if they are remembered.
@@ -92,7 +92,7 @@ struct Given {
 }
 
 /// What differs in the plan from the one that was shown.
-fn what_changed(given: &Given, plan: &Plan) -> String {
+fn what_changed(given: &GivenConsent, plan: &Plan) -> String {
     match &given.shown {
         None => "it is not known any more how it was".to_string(),
         Some(shown) => plans_shown::changes(shown, &plans_shown::actions(plan))
@@ -113,7 +113,7 @@ fn carry_out(
     run: &ApplyRun,
     scope: &Scope,
     consent: &Consent,
-    given: &Given,
+    given: &GivenConsent,
 ) -> ApplyEnd {
     let before = desk.reading().shown;
     let refused = |message: String, help: &str| ApplyEnd::Refused { message, help: help.to_string() };

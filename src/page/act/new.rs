@@ -66,8 +66,8 @@ fn dialog(request: &Request, shown: &ShownProject, wrong: Option<&AuthorError>) 
         Ok(answers) => answers,
         Err(error) => return layout::refused_edit(request, "Add connection", &error),
     };
-    // The key stands in the form too, where a person may change it.
-    if fields.has("values") {
+    // The key stands in the form too, where a person may change it, unless it decides what else is asked.
+    if fields.has("values") && fields.filled("component").is_some() {
         answers.key = None;
     }
     let next = match interview.next(&answers) {

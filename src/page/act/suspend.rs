@@ -2,7 +2,6 @@
 
 use super::proposed::Proposed;
 use super::review;
-use crate::api::Kind;
 use crate::author::suspend::suspend;
 use crate::author::{AuthorError, Draft};
 use crate::engine::model::item::ObjectId;
@@ -11,6 +10,7 @@ use crate::page::layout;
 use crate::page::reply::Reply;
 use crate::page::request::Request;
 use crate::page::shown::ShownProject;
+use crate::page::suspension::{self, AskedSuspension};
 use crate::project::Project;
 
 /// Shows what would be written.
@@ -24,13 +24,8 @@ pub(crate) fn review(request: &Request, shown: &ShownProject) -> Reply {
 
 /// The edit.
 pub(super) fn propose(project: &Project, fields: &FormFields) -> Result<Proposed, AuthorError> {
-    let (kind, name) = match (fields.filled("tenant"), fields.filled("sync")) {
-        (Some(tenant), None) => (Kind::Tenant, tenant),
-        (None, Some(sync)) => (Kind::TenantSync, sync),
-        _ => return Err(AuthorError::refused("it is not said what is suspended", "choose a tenant or a sync")),
-    };
-    let unsaid = || AuthorError::refused("suspend is neither on nor off", "choose Suspend or Resume");
-    let suspends = fields.switch("suspend").ok_or_else(unsaid)?;
+    let asked = suspension::asked(fields).map_err(|(message, help)| AuthorError::refused(message, help))?;
+    let AskedSuspension { kind, name, suspends } = asked;
     let id = ObjectId::new(kind, name);
     let mut draft = Draft::new(project);
     suspend(&mut draft, &id, suspends)?;

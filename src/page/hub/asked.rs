@@ -1,13 +1,13 @@
 //! What an address asks for over a hub.
 
 use super::shown::HubShown;
-use crate::page::asked::{Misnamed, named};
+use crate::page::asked::{MisnamedAddress, named};
 use crate::page::fields::FormFields;
 use crate::report::overview_state::OverviewState;
 use std::collections::BTreeSet;
 
 /// What the values of the fields of an address over a hub may be, by view.
-pub(super) fn is_there(path: &str, fields: &FormFields, shown: &HubShown) -> Result<(), Misnamed> {
+pub(super) fn is_there(path: &str, fields: &FormFields, shown: &HubShown) -> Result<(), MisnamedAddress> {
     match path {
         "/" => {
             named("state", "show", fields, 400, || OverviewState::ALL.into_iter().map(OverviewState::class).collect())

@@ -11,6 +11,7 @@ use crate::page::fields::FormFields;
 use crate::page::layout::{self, NavEntry, line};
 use crate::page::reply::{self, Reply};
 use crate::page::request::Request;
+use crate::page::suspension::{AskedSuspension, asked};
 use maud::html;
 use std::sync::Arc;
 
@@ -21,22 +22,15 @@ pub(super) fn address(kind: Kind, name: &str, suspends: bool) -> String {
 }
 
 /// What a form or an address names.
-fn named(fields: &FormFields) -> Result<(Kind, &str, bool), HubFailure> {
-    let unsaid = || HubFailure::new("suspend is neither on nor off", "choose Suspend or Resume");
-    let suspends = fields.switch("suspend").ok_or_else(unsaid)?;
-    match (fields.filled("tenant"), fields.filled("sync")) {
-        (Some(tenant), None) => Ok((Kind::Tenant, tenant, suspends)),
-        (None, Some(sync)) => Ok((Kind::TenantSync, sync, suspends)),
-        _ => Err(HubFailure::new("it is not said what is suspended", "choose a tenant or a sync")),
-    }
+fn named(fields: &FormFields) -> Result<AskedSuspension<'_>, HubFailure> {
+    asked(fields).map_err(|(message, help)| HubFailure::new(message, help))
 }
 
 /// Shows what it means, with the form that does it.
 pub(super) fn ask(request: &Request, shown: &HubShown) -> Reply {
-    let named = named(&request.fields).and_then(|(kind, name, suspends)| {
-        Ok((kind, name, suspends, suspension::is_suspended(&shown.hub, kind, name)?))
-    });
-    let (kind, name, suspends, is_suspended) = match named {
+    let named = named(&request.fields)
+        .and_then(|asked| Ok((asked, suspension::is_suspended(&shown.hub, asked.kind, asked.name)?)));
+    let (AskedSuspension { kind, name, suspends }, is_suspended) = match named {
         Ok(named) => named,
         Err(failure) => return refused(request, "Not possible", &failure, "/syncs"),
     };
@@ -89,14 +83,14 @@ pub(super) fn suspend(request: &Request, from: &PageHub) -> Reply {
             reply::see_other("/syncs")
         }
         Err(failure) => {
-            let again = named(&request.fields).map(|(kind, name, suspends)| address(kind, name, suspends));
+            let again = named(&request.fields).map(|asked| address(asked.kind, asked.name, asked.suspends));
             refused(request, "Nothing was changed", &failure, again.as_deref().unwrap_or("/syncs"))
         }
     }
 }
 
 fn suspended(request: &Request, from: &PageHub) -> Result<(), HubFailure> {
-    let (kind, name, suspends) = named(&request.fields)?;
+    let AskedSuspension { kind, name, suspends } = named(&request.fields)?;
     let mut hub = OpenHub::open(from.address.clone(), Arc::clone(&from.servers))?;
     let shown = Some(request.fields.text("spec"));
     suspension::suspend(&mut hub, &HubPause { kind, name, suspends, dry_run: false, shown }).map(drop)

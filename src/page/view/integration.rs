@@ -76,7 +76,11 @@ pub(in crate::page) fn show(request: &Request, shown: &ShownProject) -> Reply {
                 }
             }
         }
-        @if is_elsewhere { div.notice { p { (line(asked)) " has no integration " (line(name)) ", or could not be read. This is that of " (line(tenant)) "." } } }
+        @if is_elsewhere { div.notice { p {
+            @if is_unknown(shown, asked) { "Whether " (line(asked)) " has integration " (line(name)) " is unknown: not all of it could be read." }
+            @else { (line(asked)) " has no integration " (line(name)) "." }
+            " This is that of " (line(tenant)) "."
+        } } }
         (bindings(request, shown, name, &rows))
         (changes(shown, name))
         div.three {

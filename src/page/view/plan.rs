@@ -12,6 +12,7 @@ use crate::page::request::Request;
 use crate::page::row_pages::{ROWS, RowPages};
 use crate::page::shown::ShownProject;
 use crate::report::overview_state::{OverviewState, StateCounts};
+use crate::report::ranked::suspensions;
 use crate::report::tally::Tally;
 use crate::text::{capital, count, thousands};
 use maud::{Markup, html};
@@ -30,8 +31,13 @@ pub(in crate::page) fn show_again(request: &Request, shown: &ShownProject, notic
     let mut counts = StateCounts::default();
     let held = plan.held();
     let mut all: Vec<(&Target, PlanEntry<'_>)> = Vec::new();
+    let mut quiet: Vec<&Target> = Vec::new();
     for target in plan.targets.iter().filter(|target| tenant.is_empty() || target.tenant == tenant) {
-        for entry in entries(plan, &held, target) {
+        let entries = entries(plan, &held, target);
+        if entries.is_empty() {
+            quiet.push(target);
+        }
+        for entry in entries {
             if let Some(state) = entry.state() {
                 counts.add(state);
             }
@@ -44,8 +50,6 @@ pub(in crate::page) fn show_again(request: &Request, shown: &ShownProject, notic
     });
     let pages = RowPages::of_size(request, all.len(), ROWS);
     let rows: Vec<&(&Target, PlanEntry<'_>)> = pages.rows(&all).collect();
-    let quiet =
-        |target: &&Target| (tenant.is_empty() || target.tenant == tenant) && entries(plan, &held, target).is_empty();
     let chip = |state: Option<OverviewState>, word: &str, number: usize| {
         let to = with(request, "/plan", "show", state.map_or("", OverviewState::class));
         html! {
@@ -88,7 +92,7 @@ pub(in crate::page) fn show_again(request: &Request, shown: &ShownProject, notic
                     (plan_entry::entry(shown, target, entry))
                 }
                 @if wanted.is_empty() && only.is_none() && pages.first == 0 {
-                    @for target in plan.targets.iter().filter(quiet) { (head(shown, target)) }
+                    @for target in quiet { (head(shown, target)) }
                 }
                 @if rows.is_empty() && total > 0 { p.dim { "Nothing here matches." } }
             }
@@ -176,8 +180,7 @@ fn head(shown: &ShownProject, target: &Target) -> Markup {
                 @else if target.actions.is_empty() { "nothing to apply" }
                 @else { (changes) }
             }
-            @if target.suspended { span.tag { "suspended" } }
-            @for (sync, waits) in &target.suspended_syncs { span.tag { (line(sync)) " is suspended: " (count(*waits, "action waits", "actions wait")) } }
+            @for suspension in suspensions(target, "suspended", ": ") { span.tag { (line(&suspension)) } }
             span.end {
                 @for (writer, digest) in &target.digests { span { (line(writer)) " " code title=(digest.to_string()) { (crate::engine::model::canonical::short(&digest.to_string())) } " " } }
             }

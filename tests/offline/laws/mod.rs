@@ -6,6 +6,7 @@
 mod commits;
 mod stages;
 mod stored;
+mod suspended;
 mod worlds;
 
 use proptest::prelude::*;
@@ -290,7 +291,10 @@ fn a_part_is_put_into_the_plan_of_before(world: &World, dice: &mut Dice) -> Resu
         let integrations = overview.integrations.iter().map(|row| (format!("integration {}", row.key), row));
         let rows = keys.chain(integrations.filter(|(_, row)| is_of_part(ObjectId::new(Kind::Integration, &*row.key))));
         // What counts only over whole targets is shown with the whole plan.
-        let of = |state| if state == OverviewState::NeedsApproval { OverviewState::Update } else { state };
+        let of = |state| match state {
+            OverviewState::NeedsApproval | OverviewState::Delete => OverviewState::Update,
+            state => state,
+        };
         rows.map(|(key, row)| (key, row.cells.iter().map(|cell| of(cell.state)).collect())).collect()
     };
     let shown = of_before.with_part(&of_part, &changed, &|id| part.core.contains(id));

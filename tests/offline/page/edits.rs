@@ -129,6 +129,24 @@ fn values_are_set_as_the_command_sets_them() {
 }
 
 #[test]
+fn a_refused_connection_keeps_what_was_typed() {
+    let root = example("us-eu");
+    let served = Served::open(root.path());
+    // Only the key is given: it decides the component.
+    let typed = [("in.clientId", "first"), ("in.subdomain", "acme"), ("title", "Tickets")];
+    let open = form(&served, "/new?tenant=eu-prod&key=zendesk-oauth", "/new");
+    let filled = typed.iter().fold(open, |form, (name, value)| form.with(name, value));
+    let refused = served.submit(&filled.with("in.clientSecret", "no reference"));
+    let again = refused.form("/new").expect("the form stays");
+    for (name, value) in typed {
+        assert!(again.fields.contains(&(name.to_string(), value.to_string())), "{name}: {}", refused.words());
+    }
+    served.write(&served.submit(&again.with("in.clientSecret", "zendesk-app/clientSecret")));
+    let made = fs::read_to_string(root.path().join("eu-prod/connections/zendesk-oauth.yaml")).unwrap();
+    assert!(made.contains("title: Tickets") && made.contains("value: acme"), "{made}");
+}
+
+#[test]
 fn the_toggle_of_embedded_workflows_is_one_form() {
     let toggle = |served: &Served| {
         let page = served.get("/connection?key=warehouse&show=all");
