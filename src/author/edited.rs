@@ -106,6 +106,17 @@ impl Edited {
         actions.filter(move |action| !known.contains(&(action.id.as_str(), &action.digest)))
     }
 
+    /// The heading of new actions that wait.
+    pub const WAITS: &'static str = "This waits, since its tenant is suspended";
+
+    /// The new actions that the next apply carries out, and those that wait because their tenant is suspended.
+    pub fn new_actions_by_wait(&self) -> (Vec<&Action>, Vec<&Action>) {
+        let suspended = self.after.targets.iter().filter(|target| target.suspended);
+        let waits: BTreeSet<&str> =
+            suspended.flat_map(|target| &target.actions).map(|action| action.id.as_str()).collect();
+        self.new_actions().partition(|action| !waits.contains(action.id.as_str()))
+    }
+
     /// The command that ends the first of what becomes worse, if one does.
     pub fn fix_of_worse(&self) -> Option<&EditCommand> {
         let first = self.consequences.worse.first()?;

@@ -47,7 +47,10 @@ pub(super) fn is_there(path: &str, fields: &FormFields, shown: &ShownProject) ->
             named("list", "list", fields, 400, || BTreeSet::from(["connections", "integrations"]))?;
         }
         "/integration" => named("tenant", "tenant", fields, 404, tenants)?,
-        "/connection" => named("choice", "show", fields, 400, || BTreeSet::from(["all"]))?,
+        "/connection" => {
+            named("tenant", "tenant", fields, 404, tenants)?;
+            named("choice", "show", fields, 400, || BTreeSet::from(["all"]))?;
+        }
         "/set" => named("part", "part", fields, 400, || BTreeSet::from(["test", "embedded"]))?,
         "/steps" => {
             let groups = shown.steps.groups();

@@ -1,7 +1,7 @@
 // The page works without this: it adds live updates, search while typing, arrows in the matrix, and rows on scrolling.
 "use strict";
 const main = () => document.getElementById("main");
-let version = document.body.dataset.version, stream = null, busy = null, grown = false;
+let version = document.body.dataset.version, stream = null, busy = null, grown = false, again = 0;
 
 const say = (text, kind) => {
   const state = document.getElementById("state");
@@ -42,6 +42,7 @@ const parsed = (text) => {
 
 async function load(address, part) {
   grown = false;
+  clearTimeout(again);
   busy?.abort();
   const mine = (busy = new AbortController());
   try {
@@ -64,7 +65,11 @@ async function load(address, part) {
     restore(was);
     dress();
   } catch (error) {
-    if (error.name !== "AbortError") say("Not reachable", "bad");
+    if (error.name === "AbortError") return;
+    say("Not reachable", "bad");
+    // The stream may be well and tell nothing more.
+    clearTimeout(again);
+    again = setTimeout(() => load(address, part), 2000);
   }
 }
 // What was just written is said once.
@@ -87,7 +92,8 @@ let leave = () => {}, last = ["changed", version], lost = false;
 function hear([name, data]) {
   if (name === "comparing") say("Comparing …", "busy");
   else if (name === "lost") { lost = true; say("Not reachable", "bad"); }
-  else if (lost || +data > +version) { lost = false; refresh(); }
+  else if (+data > +version) { lost = false; refresh(); }
+  else if (lost) { lost = false; if (isKept() || grown) say("Live"); else load(location.href); }
 }
 function tell(name, data) {
   last = [name, data];

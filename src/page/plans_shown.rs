@@ -46,13 +46,13 @@ pub(super) fn actions(plan: &Plan) -> ShownActions {
     plan.actions().map(|(_, action)| (action.id.clone(), action.digest.to_string())).collect()
 }
 
-/// What differs in a plan from one that was shown: `new: a; no longer: b; other: c`. `None`: no action does.
+/// What differs in a plan from one that was shown: `new: a; no longer: b; changed: c`. `None`: no action does.
 pub(super) fn changes(shown: &ShownActions, now: &ShownActions) -> Option<String> {
     let is_other = |(id, digest): &(&String, &String)| shown.get(*id).is_some_and(|was| was != *digest);
     let parts = [
         ("new", now.keys().filter(|id| !shown.contains_key(*id)).collect::<Vec<_>>()),
         ("no longer", shown.keys().filter(|id| !now.contains_key(*id)).collect()),
-        ("other", now.iter().filter(is_other).map(|(id, _)| id).collect()),
+        ("changed", now.iter().filter(is_other).map(|(id, _)| id).collect()),
     ];
     let part = |(word, ids): (&str, Vec<&String>)| {
         let more = ids.len().saturating_sub(NAMED);
@@ -78,7 +78,7 @@ mod tests {
     fn what_changed_since_a_plan_was_shown_is_named() {
         let shown = plan(&[("Connection/crm", "1"), ("Connection/old", "1")]);
         let now = plan(&[("Connection/crm", "2"), ("Integration/lead", "1")]);
-        let changed = "new: Integration/lead; no longer: Connection/old; other: Connection/crm";
+        let changed = "new: Integration/lead; no longer: Connection/old; changed: Connection/crm";
         assert_eq!(changes(&shown, &now).as_deref(), Some(changed));
         assert_eq!(changes(&shown, &shown), None);
         let many: ShownActions = (0..8).map(|number| (number.to_string(), String::new())).collect();

@@ -138,7 +138,7 @@ fn get(request: &Request) -> Reply {
         "/plan.json" => view::plan_export::json,
         "/revert" => act::revert::show,
         "/keep" => act::keep::ask,
-        "/apply" => return view::receipt::show(request, request.desk.running.last().as_deref()),
+        "/apply" => return view::receipt::show(request),
         "/syncs" => view::syncs::show,
         "/receipts" => view::receipts::show,
         "/steps" => view::steps::show,

@@ -16,6 +16,8 @@ pub(super) struct ApplyRun {
     pub(super) total: usize,
     /// When it began.
     pub(super) began: Timestamp,
+    /// The address that shows again what was applied.
+    pub(super) again: String,
     stop: AtomicBool,
     progress: Mutex<ApplyProgress>,
 }
@@ -57,8 +59,8 @@ pub(super) struct ApplyResult {
 }
 
 impl ApplyRun {
-    pub(super) fn new(title: String, total: usize, began: Timestamp) -> Self {
-        ApplyRun { title, total, began, stop: AtomicBool::new(false), progress: Mutex::default() }
+    pub(super) fn new(title: String, total: usize, began: Timestamp, again: String) -> Self {
+        ApplyRun { title, total, began, again, stop: AtomicBool::new(false), progress: Mutex::default() }
     }
 
     pub(super) fn progress(&self) -> ApplyProgress {
@@ -83,6 +85,12 @@ impl ApplyRun {
         self.stop.load(Ordering::SeqCst)
     }
 
+    /// Whether anything was carried out, or tried.
+    fn has_written(&self) -> bool {
+        let progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
+        !progress.outcomes.is_empty() || !matches!(progress.end.as_deref(), Some(ApplyEnd::Refused { .. }))
+    }
+
     pub(super) fn has_ended(&self) -> bool {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner).end.is_some()
     }
@@ -95,6 +103,8 @@ pub(super) struct Running(Mutex<Option<StartedRun>>);
 /// An apply and its thread, until somebody waits for it.
 struct StartedRun {
     run: Arc<ApplyRun>,
+    /// The last one before it that was not refused as a whole: its receipt is still shown.
+    before: Option<Arc<ApplyRun>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -102,6 +112,12 @@ impl Running {
     /// The last apply.
     pub(super) fn last(&self) -> Option<Arc<ApplyRun>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(|started| Arc::clone(&started.run))
+    }
+
+    /// The last apply that was not refused as a whole, where that is not the last one.
+    pub(super) fn last_written(&self) -> Option<Arc<ApplyRun>> {
+        let running = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        running.as_ref().filter(|started| !started.run.has_written()).and_then(|started| started.before.clone())
     }
 
     /// Starts an apply on a thread of its own. Returns false if another one runs.
@@ -115,7 +131,9 @@ impl Running {
             let ends = EndsRun(&of_thread);
             work(ends.0);
         });
-        *running = Some(StartedRun { run, thread: Some(thread) });
+        let last = running.take();
+        let before = last.and_then(|last| if last.run.has_written() { Some(last.run) } else { last.before });
+        *running = Some(StartedRun { run, before, thread: Some(thread) });
         true
     }
 

@@ -49,8 +49,9 @@ fn planned(out: &mut String, edited: &Edited, width: usize) {
         false => format!("Plan: {after}. Before: {before}."),
     };
     let _ = writeln!(out, "{}", text::wrapped(&line, width, 0));
-    let actions: Vec<String> = edited.new_actions().map(action_line).collect();
-    list(out, "The next apply does", &actions, width);
+    let (does, waits) = edited.new_actions_by_wait();
+    list(out, "The next apply does", &does.into_iter().map(action_line).collect::<Vec<_>>(), width);
+    list(out, Edited::WAITS, &waits.into_iter().map(action_line).collect::<Vec<_>>(), width);
 }
 
 /// What stops or goes on: the plan has the same actions before and after it.

@@ -84,6 +84,23 @@ fn a_form_that_is_filled_in_is_never_replaced() {
 }
 
 #[test]
+fn a_connection_that_comes_back_without_news_says_live() {
+    let (shown, browser) = ExamplePage::opened(Settings::default());
+    for path in ["/set?tenant=us-prod&key=warehouse", "/"] {
+        at(&shown, &browser, path);
+        browser.eval("tell('lost', version)");
+        browser.wait_for("#state:text-is('Not reachable')");
+        browser.eval("tell('changed', version)");
+        browser.wait_for("#state:text-is('Live')");
+    }
+    // One answer that does not come is asked for again.
+    browser.eval("load('http://127.0.0.1:1/')");
+    browser.wait_for("#state:text-is('Not reachable')");
+    browser.eval("load(location.href)");
+    browser.wait_for("#state:text-is('Live')");
+}
+
+#[test]
 fn a_review_that_is_old_is_refused_and_shown_again() {
     let (shown, browser) = ExamplePage::opened(Settings::default());
     at(&shown, &browser, "/set?tenant=us-prod&key=warehouse");

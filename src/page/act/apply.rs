@@ -25,7 +25,16 @@ use std::sync::Arc;
 pub(crate) fn begin(request: &Request, shown: &ShownProject) -> Reply {
     let plan = &shown.planned.plan;
     let again = |notice| view::plan::show_again(&request.for_view("/plan", &[]), shown, notice);
-    begin_with(request, &shown.folder, plan, "Apply".to_string(), Scope::default(), again)
+    let what = AppliedPart { title: "Apply".to_string(), scope: Scope::default(), address: "/plan".to_string() };
+    begin_with(request, &shown.folder, plan, what, again)
+}
+
+/// What is applied: all of the plan, or what puts something back.
+pub(in crate::page) struct AppliedPart {
+    pub(in crate::page) title: String,
+    pub(in crate::page) scope: Scope,
+    /// The page that shows it, with its form.
+    pub(in crate::page) address: String,
 }
 
 /// Begins an apply within a scope. `plan` is what would be shown now; `again` shows it with its form and a message.
@@ -33,11 +42,10 @@ pub(in crate::page) fn begin_with(
     request: &Request,
     folder: &Arc<PageFolder>,
     plan: &Plan,
-    title: String,
-    scope: Scope,
+    what: AppliedPart,
     again: impl FnOnce(Markup) -> Reply,
 ) -> Reply {
-    let fields = &request.fields;
+    let (fields, AppliedPart { title, scope, address }) = (&request.fields, what);
     let approves = match fields.text("what") {
         "all" => true,
         "rest" => false,
@@ -62,7 +70,7 @@ pub(in crate::page) fn begin_with(
         ));
     }
     let consent = if approves { Consent::All } else { Consent::Safe };
-    let run = Arc::new(ApplyRun::new(title, applicable(plan).count(), Timestamp::now()));
+    let run = Arc::new(ApplyRun::new(title, applicable(plan).count(), Timestamp::now(), address));
     let (desk, folder, digest) = (Arc::clone(&request.desk), Arc::clone(folder), fields.text("digest").to_string());
     let given = GivenConsent { shown: desk.plans_shown.of(&digest), digest, is_ticked: fields.has("approve") };
     let work = move |run: &ApplyRun| {
@@ -125,7 +133,7 @@ fn carry_out(
     if digest_of_plan(&project, &plan) != given.digest {
         let what = what_changed(given, &plan);
         let message = format!("The plan changed since it was shown ({what}).");
-        return refused(message, "Nothing was written. Read the plan again, and apply it.");
+        return refused(message, "Nothing was written. Look at what it would do now, and apply that.");
     }
     // The plan that the page had when the form came may have needed no approval.
     if *consent == Consent::All && !given.is_ticked && needs_approval(&plan) {

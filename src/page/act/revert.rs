@@ -1,9 +1,10 @@
 //! Puts the desired value back, for one object or one field of it.
 
-use super::apply;
+use super::apply::{self, AppliedPart};
 use super::named::named;
 use crate::engine::model::plan::{Plan, Scope};
 use crate::engine::model::revert::Revert;
+use crate::page::address::PageAddress;
 use crate::page::consent::applicable;
 use crate::page::layout::{self, line};
 use crate::page::reply::{self, Reply};
@@ -69,7 +70,11 @@ pub(crate) fn begin(request: &Request, shown: &ShownProject) -> Reply {
         Ok((scope, plan, what)) => {
             let again =
                 |notice| show_again(&request.for_view("/revert", &["tenant", "object", "field"]), shown, notice);
-            apply::begin_with(request, &shown.folder, &plan, format!("Revert {what}"), scope, again)
+            let names = ["tenant", "object", "field"];
+            let address =
+                names.iter().fold(PageAddress::new("/revert"), |at, name| at.with(name, request.fields.text(name)));
+            let part = AppliedPart { title: format!("Revert {what}"), scope, address: address.text() };
+            apply::begin_with(request, &shown.folder, &plan, part, again)
         }
         Err(reply) => *reply,
     }

@@ -72,9 +72,9 @@ fn worse(edited: &Edited) -> Markup {
 /// What the edit changes in the plan.
 fn consequences(edited: &Edited) -> Markup {
     let after = &edited.consequences;
-    let actions: Vec<&Action> = match &edited.pause {
-        Some(pause) => pause.actions(&edited.before, &edited.after),
-        None => edited.new_actions().collect(),
+    let (actions, waits): (Vec<&Action>, Vec<&Action>) = match &edited.pause {
+        Some(pause) => (pause.actions(&edited.before, &edited.after), Vec::new()),
+        None => edited.new_actions_by_wait(),
     };
     let title = match &edited.pause {
         Some(pause) if pause.suspends => "These actions wait from now on",
@@ -83,10 +83,11 @@ fn consequences(edited: &Edited) -> Markup {
     html! {
         @if let Some(pause) = &edited.pause { p { (pause.text()) } }
         @if actions.is_empty() {
-            @if edited.pause.is_none() { p.dim { "The next apply does nothing more." } }
+            @if edited.pause.is_none() && waits.is_empty() { p.dim { "The next apply does nothing more." } }
         } @else {
             (list(title, actions.into_iter().map(sentence)))
         }
+        (list(Edited::WAITS, waits.into_iter().map(sentence)))
         (list("Fixed", after.fixed.iter().cloned()))
         (list("Kept", after.kept.iter().cloned()))
         (list("New warnings", after.warnings.iter().cloned()))

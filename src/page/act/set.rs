@@ -201,6 +201,7 @@ fn input(
         div.field {
             label for=(id) { (line(&input.name)) @if prefix == "test." { " for tests" } }
             (layout::text_field(&id, &name, value, input.is_secret.then_some("NAME/KEY of a Secret"), Some(&format!("{id}-help"))))
+            (meanwhile(fields, &name, shown))
             p.help id={ (id) "-help" } {
                 @if is_per_customer { "each customer has their own; a value here would be the same for all" }
                 @else if input.is_secret { "a reference to a Secret, never the secret itself" }
@@ -230,6 +231,17 @@ fn was(name: &str, shown: &str) -> Markup {
     html! { input type="hidden" name={ "was." (name) } value=(shown); }
 }
 
+/// Says what is there now, where a person typed something else over what was there.
+fn meanwhile(fields: &FormFields, name: &str, shown: &str) -> Markup {
+    let was = fields.get(&format!("was.{name}")).ok().flatten();
+    let is_other = was.is_some_and(|was| was != shown) && touched(fields, name).is_some_and(|typed| typed != shown);
+    html! {
+        @if is_other {
+            p.wanted { @if shown.is_empty() { "Meanwhile it was emptied." } @else { "Meanwhile it became: " (line(shown)) } }
+        }
+    }
+}
+
 /// Says that the plan changes a field.
 fn will_be(present: Option<&str>) -> Markup {
     html! { "the plan changes it" @match present { Some(present) => { "; now it is " (line(present)) } None => {} } }
@@ -249,6 +261,7 @@ fn plain(fields: &FormFields, name: &str, title: &str, pending: Option<&String>,
         div.field {
             label for=(id) { (title) }
             (layout::text_field(&id, name, value, None, pending.map(|_| help.as_str())))
+            (meanwhile(fields, name, shown))
             @if pending.is_some() { p.help id=(help) { (will_be(present)) } }
         }
     }

@@ -2,11 +2,12 @@
 
 use super::mark;
 use super::offer::offer;
-use super::plan_entry::{actions_of_field, below};
+use super::plan_entry::{actions_of_field, below, place};
 use crate::api::Kind;
 use crate::api::names;
 use crate::engine::model::inventory::View;
-use crate::engine::model::item::ObjectId;
+use crate::engine::model::item::{Item, ObjectId};
+use crate::engine::model::record::Writer;
 use crate::git::{FileCommit, Repository};
 use crate::manifest::{SourcePlace, locate_all};
 use crate::page::address::{self, PageAddress};
@@ -33,7 +34,12 @@ pub(in crate::page) fn show(request: &Request, shown: &ShownProject) -> Reply {
     let row = shown.overview.connections.iter().find(|row| *row.key == *key);
     if !fields.is_anywhere() && row.is_none() {
         let keys = shown.overview.connections.iter().map(|row| &*row.key);
-        let message = format!("No tenant that could be read has a connection {}.", line(key));
+        let mut message = format!("No tenant that could be read has a connection {}.", line(key));
+        let unread = shown.overview.tenants.iter().filter(|tenant| tenant.unknown.is_some());
+        let unread: Vec<&str> = unread.map(|tenant| &*tenant.name).collect();
+        if !unread.is_empty() {
+            message.push_str(&format!(" Not all of {} could be read: it may be there.", line(&unread.join(", "))));
+        }
         return layout::unknown(request, (404, "No such connection"), &message, key, keys);
     }
     let component = row.map_or("", |row| &*row.component);
@@ -77,6 +83,17 @@ fn words(tenant: &ConnectionInTenant) -> String {
     line(if tenant.cell.say.is_empty() { tenant.cell.state.word() } else { &tenant.cell.say })
 }
 
+/// Whether the plan sets or clears the switch for embedded workflows in a tenant; `None` if it changes nothing.
+fn planned_embedded(shown: &ShownProject, tenant: &str, key: &str) -> Option<bool> {
+    let id = ObjectId::new(Kind::Connection, names::of_stable_key(key));
+    let target = shown.planned.plan.targets.iter().find(|target| target.tenant == tenant)?;
+    let action = target.actions.iter().chain(&target.waiting).find(|action| action.change.object == id)?;
+    match &action.change.after {
+        Some(Item::Connection(connection)) => Some(connection.spec.embedded_workflows == Some(true)),
+        _ => None,
+    }
+}
+
 /// What one tenant can do with the connection.
 fn head(request: &Request, shown: &ShownProject, tenant: &ConnectionInTenant, key: &str) -> Markup {
     let query = |path: &'static str| PageAddress::new(path).with("tenant", &tenant.tenant).with("key", key);
@@ -84,7 +101,9 @@ fn head(request: &Request, shown: &ShownProject, tenant: &ConnectionInTenant, ke
     let view = shown.planned.world.tenants.get(&tenant.tenant);
     let says_on = |read: &View| Some(read.inventory()?.connection(key)?.spec.embedded_workflows == Some(true));
     let live = view.and_then(|view| says_on(&view.live));
-    let declared = view.and_then(|view| says_on(view.source.as_ref()?)).or(live);
+    // Without a source, what the plan brings is desired.
+    let declared = view.and_then(|view| says_on(view.source.as_ref()?));
+    let declared = declared.or_else(|| planned_embedded(shown, &tenant.tenant, key)).or(live);
     let is_on = declared == Some(true);
     let has_manifests = shown.planned.world.tenants.get(&tenant.tenant).is_some_and(|view| view.spec.has_manifests());
     html! {
@@ -114,9 +133,10 @@ fn head(request: &Request, shown: &ShownProject, tenant: &ConnectionInTenant, ke
 /// The files and lines of the fields, by tenant and field path.
 type Places = BTreeMap<(usize, usize), String>;
 
-/// Where each value that a file declares stands.
+/// Where each value stands: in the file that declares it for the tenant, else in the tenant's own folder.
 fn places(shown: &ShownProject, fields: &ConnectionFields) -> Places {
     let id = ObjectId::new(Kind::Connection, names::of_stable_key(&fields.key));
+    let mut found = Places::new();
     let mut at = Vec::new();
     let mut wanted = Vec::new();
     for (y, row) in fields.rows.iter().enumerate() {
@@ -124,19 +144,36 @@ fn places(shown: &ShownProject, fields: &ConnectionFields) -> Places {
             if !cell.value.is_there() {
                 continue;
             }
-            let declared =
-                shown.project.declared(&tenant.tenant, &id).or_else(|| shown.project.origin(Some(&tenant.tenant), &id));
-            if let Some(place) = declared {
+            if let WrittenBy::Override { sync, position, .. } = &cell.by {
+                let place = shown.place_of_override(sync, *position).map(|at| place(&shown.project.root, at));
+                found.extend(place.map(|place| ((y, x), place)));
+                continue;
+            }
+            let source = match &cell.by {
+                WrittenBy::Writers(writers) => source_of(shown, writers),
+                _ => None,
+            };
+            let of =
+                |tenant: &str| shown.project.declared(tenant, &id).or_else(|| shown.project.origin(Some(tenant), &id));
+            if let Some(place) = source.and_then(of).or_else(|| of(&tenant.tenant)) {
                 at.push((y, x));
                 wanted.push((place, row.field.document_path()));
             }
         }
     }
-    let found = locate_all(&wanted);
+    let lines = locate_all(&wanted);
     let place = |(at, ((place, _), line)): (_, (&(&SourcePlace, _), Option<u32>))| {
         Some((at, format!("{}:{}", below(&shown.project.root, &place.file.path), line?)))
     };
-    at.into_iter().zip(wanted.iter().zip(found)).filter_map(place).collect()
+    found.extend(at.into_iter().zip(wanted.iter().zip(lines)).filter_map(place));
+    found
+}
+
+/// The tenant that a sync copies a value from, where only one writes it.
+fn source_of<'s>(shown: &'s ShownProject, writers: &[Writer]) -> Option<&'s str> {
+    let [writer] = writers else { return None };
+    let sync = shown.project.syncs.iter().find(|sync| sync.writer == *writer)?;
+    Some(&sync.spec.from)
 }
 
 fn table(request: &Request, shown: &ShownProject, fields: &ConnectionFields, key: &str) -> Markup {

@@ -17,7 +17,11 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(in crate::page) const MOST: usize = 200;
 
 /// Shows the apply that runs, or the last one.
-pub(in crate::page) fn show(request: &Request, run: Option<&ApplyRun>) -> Reply {
+/// Where the last was refused as a whole, the receipt of the one before it stays below.
+pub(in crate::page) fn show(request: &Request) -> Reply {
+    let running = &request.desk.running;
+    let (last, written) = (running.last(), running.last_written());
+    let run = last.as_deref();
     let Some(run) = run else {
         let main = html! { h1 { "No apply yet" } p { "Nothing was applied from this page since it was started. " a href="/plan" { "Open the plan" } } };
         return layout::reply(request, Some(NavEntry::Receipts), "Receipt", main);
@@ -42,18 +46,40 @@ pub(in crate::page) fn show(request: &Request, run: Option<&ApplyRun>) -> Reply 
             h1 { @if progress.outcomes.is_empty() { "Nothing was written" } @else { "Not finished" } }
             (layout::refusal(message, help))
             @if !progress.outcomes.is_empty() { (outcomes(&progress.outcomes, &BTreeMap::new(), MOST)) }
-            p { a.button href="/plan" { "Open the plan" } }
+            p { a.button href=(run.again) { @if run.again == "/plan" { "Open the plan" } @else { "Show it as it is now" } } }
+            @if let Some(run) = &written { (before(run)) }
         },
         Some(ApplyEnd::Done(result)) => receipt(run, result),
     };
     layout::reply(request, Some(NavEntry::Receipts), "Receipt", main)
 }
 
+/// The receipt of the apply before one that wrote nothing.
+fn before(run: &ApplyRun) -> Markup {
+    let progress = run.progress();
+    html! {
+        section aria-labelledby="h-before" {
+            h2 #h-before { "The apply before" }
+            @match progress.end.as_deref() {
+                Some(ApplyEnd::Done(result)) => (receipt_of(run, result)),
+                _ => (outcomes(&progress.outcomes, &BTreeMap::new(), MOST)),
+            }
+        }
+    }
+}
+
 /// What was done, and what is left.
 fn receipt(run: &ApplyRun, result: &ApplyResult) -> Markup {
+    html! {
+        div.head { div { h1 { "Receipt" } } div.do { a.button href="/plan" { "Open the plan" } } }
+        (receipt_of(run, result))
+    }
+}
+
+fn receipt_of(run: &ApplyRun, result: &ApplyResult) -> Markup {
     let ApplyResult { report, fields, after, left, kustomized, warnings } = result;
     html! {
-        div.head { div { h1 { "Receipt" } p { (line(&run.title)) ": " (sentence(report)) " · began at " time datetime=(run.began.to_string()) { (layout::time(run.began)) } } } div.do { a.button href="/plan" { "Open the plan" } } }
+        p.dim { (line(&run.title)) ": " (sentence(report)) " · began at " time datetime=(run.began.to_string()) { (layout::time(run.began)) } }
         (read_back(after))
         @for warning in warnings { div.notice.warn { p { (text(warning)) } } }
         @for (tenant, error) in &report.unsettled { div.notice.bad { p { (line(tenant)) ": " (text(&error.to_string())) } } }

@@ -58,7 +58,8 @@ pub(in crate::page) fn show(request: &Request, shown: &ShownProject) -> Reply {
 /// What the last apply left to people. Some of it no plan can name again: customers who have to sign in are known only
 /// from the change.
 fn of_last_apply(request: &Request) -> Markup {
-    let run = request.desk.running.last();
+    let running = &request.desk.running;
+    let run = running.last_written().or_else(|| running.last());
     let end = run.and_then(|run| run.progress().end);
     let left = match end.as_deref() {
         Some(ApplyEnd::Done(result)) => result.left.len(),

@@ -161,7 +161,7 @@ fn a_stale_plan_is_refused_and_what_changed_is_named() {
     let before = files(root.path());
     let words = apply(&served, &shown).words();
     assert!(words.contains("The plan changed since it was shown"), "{words}");
-    assert!(words.contains("other: eu-prod/Connection/hubspot-oauth"), "{words}");
+    assert!(words.contains("changed: eu-prod/Connection/hubspot-oauth"), "{words}");
     let shown = form(&served).with("what", "all").with("approve", "on");
     // One that goes, and one that comes.
     edit(root.path(), "us-prod/connections/warehouse.yaml", "warehouse-2.us.example", "warehouse.us.example");
@@ -178,6 +178,31 @@ fn a_stale_plan_is_refused_and_what_changed_is_named() {
     let after = files(root.path());
     assert!(after["eu-prod/stablekey.lock"] == before["eu-prod/stablekey.lock"]);
     assert!(after["eu-prod/connections/warehouse.yaml"] == before["eu-prod/connections/warehouse.yaml"]);
+}
+
+#[test]
+fn a_refused_apply_leaves_the_receipt_of_the_one_before() {
+    let root = example("us-eu");
+    let served = Served::open(root.path());
+    let stale = form(&served);
+    assert!(apply(&served, &stale.clone().with("what", "rest")).words().contains("4 of 6 actions done"));
+    let refused = apply(&served, &stale.with("what", "rest")).words();
+    assert!(refused.contains("Nothing was written") && refused.contains("The apply before"), "{refused}");
+    assert!(refused.contains("4 of 6 actions done"), "{refused}");
+}
+
+#[test]
+fn a_stale_revert_leads_to_what_it_would_do_now() {
+    let root = example("us-eu");
+    let served = Served::open(root.path());
+    let address = "/revert?tenant=eu-prod&object=Connection%2Fslack-bot";
+    let revert = served.get(address).form("/revert").unwrap();
+    let file = root.path().join("eu-prod/connections/slack-bot.yaml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text.replace("  title: ", "  title: Other ")).unwrap();
+    let refused = apply(&served, &revert.with("what", "all").with("approve", "on"));
+    assert!(refused.words().contains("The plan changed since it was shown"), "{}", refused.words());
+    assert!(refused.links().iter().any(|link| link.starts_with(address)), "{:?}", refused.links());
 }
 
 #[test]

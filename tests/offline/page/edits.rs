@@ -436,6 +436,53 @@ fn two_tabs_that_edit_the_same_do_not_overwrite_each_other() {
     assert!(again.fields.contains(&("in.port".to_string(), "1111".to_string())), "{again:?}");
     let review = served.submit(&again);
     assert!(review.form("/write").is_some() && !review.body.contains("5432"), "{}", review.words());
+    // Where both typed, what is there now stands beside it.
+    let both = served.submit(&two.with("in.port", "2222"));
+    assert!(both.words().contains("Meanwhile it became: 1111"), "{}", both.words());
+    assert!(both.form("/set").unwrap().fields.contains(&("in.port".to_string(), "2222".to_string())));
+}
+
+#[test]
+fn what_an_edit_does_in_a_suspended_tenant_waits() {
+    let root = example("us-eu");
+    let output = run(root.path(), &["suspend", "eu-prod", "--yes"]);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    let served = Served::open(root.path());
+    let review = served.submit(&form(&served, WAREHOUSE, "/set").with("in.port", "5433"));
+    let words = review.words();
+    assert!(
+        words.contains("This waits, since its tenant is suspended 1 update eu-prod/Connection/warehouse"),
+        "{words}"
+    );
+    assert!(!words.contains("The next apply does"), "{words}");
+    let printed = said(&run(root.path(), &["set", "--tenant", "us-prod", "warehouse", "port=5433", "--dry-run"]));
+    assert!(printed.contains("This waits, since its tenant is suspended"), "{printed}");
+}
+
+/// A value stands where it is declared, not in the copy that an apply writes.
+#[test]
+fn places_are_those_to_edit() {
+    let root = example("us-eu");
+    let served = Served::open(root.path());
+    let page = served.get("/connection?key=salesforce-oauth&show=all");
+    let words = page.words();
+    assert!(words.contains("of sync us-to-eu · syncs.yaml:21"), "{words}");
+    assert_eq!(words.matches("us-prod/connections/salesforce-oauth.yaml:7").count(), 2, "{words}");
+    // Only what the tenant keeps stands there.
+    assert_eq!(words.matches("eu-prod/connections/salesforce-oauth.yaml").count(), 1, "{words}");
+}
+
+/// Without a source of its own, a tenant wants what its sync brings.
+#[test]
+fn the_toggle_shows_what_a_sync_brings() {
+    let root = example("us-eu");
+    let file = root.path().join("us-prod/connections/salesforce-oauth.yaml");
+    let text = fs::read_to_string(&file).unwrap();
+    assert!(text.contains("embeddedWorkflows: true"), "{text}");
+    put(&file, &text.replace("embeddedWorkflows: true", "embeddedWorkflows: false"));
+    let page = Served::open(root.path()).get("/connection?key=salesforce-oauth");
+    let of_eu = page.body.split("id=\"t-eu-prod\"").nth(1).unwrap().split("</th>").next().unwrap();
+    assert!(of_eu.contains("aria-pressed=\"false\"") && of_eu.contains("live: on"), "{of_eu}");
 }
 
 #[test]
