@@ -440,7 +440,7 @@ impl Named<'_> {
 }
 
 /// Whether an integration of a tenant is written there: its source declares it, or no sync brings it.
-fn is_origin(project: &Project, world: &World, tenant: &str, integration: &str) -> bool {
+pub fn is_origin(project: &Project, world: &World, tenant: &str, integration: &str) -> bool {
     let id = ObjectId::new(Kind::Integration, integration);
     let declares = |read: &Snapshot| {
         read.inventory.integrations.contains_key(integration) || read.inventory.invalid.contains_key(&id)

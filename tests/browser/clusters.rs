@@ -4,6 +4,7 @@ use crate::browser::{Browser, Settings};
 use crate::page::Page;
 use stablekey::kubernetes::role::role;
 use stablekey_clusters::{Namespace, run, run_with_input, shared, shared_all};
+use stablekey_testing::cli::{copy_folder, repository};
 use stablekey_testing::objects::{Connection, Document as _, Integration, Sync, Tenant};
 use stablekey_testing::person::Person;
 use stablekey_testing::project::Project;
@@ -67,6 +68,124 @@ fn what_the_page_applies_is_in_both() {
     browser.wait_for("h1:text-is('crm')");
     apply(&page, &browser);
     assert_eq!(namespaces.each_ref().map(|namespace| scopes(namespace, "crm")), ["api refresh_token"; 2]);
+    browser.assert_no_errors();
+}
+
+/// A new tab on the overview, where clicks are counted from none.
+fn tab(page: &Page, browser: &Browser) -> Browser {
+    let tab = browser.another_tab();
+    tab.goto(&page.url("/"));
+    tab.wait_for("#state:text-is('Live')");
+    tab
+}
+
+/// Writes what is reviewed, in no more clicks than on the platform.
+#[track_caller]
+fn write(tab: &Browser, clicks: usize) {
+    tab.wait_for_text("Nothing is written yet.");
+    tab.click_on("role=button[name=/^Write /]");
+    tab.wait_until_gone("form.consent:has(input[name=kind])");
+    assert!(tab.clicks() <= clicks, "{} clicks, on the platform {clicks}", tab.clicks());
+    tab.assert_no_errors();
+}
+
+/// The tasks of the platform's guide "Managing connections", each from the overview to both clusters.
+#[test]
+fn each_task_reaches_both_clusters() {
+    let clusters = shared_all(["us", "eu"]);
+    let namespaces = clusters.map(|cluster| cluster.namespace("tasks"));
+    let mut tenants = vec![Tenant::new("us-prod").in_folder("us-prod").yaml()];
+    for namespace in &namespaces {
+        let name = namespace.cluster().name();
+        let own = Tenant::new(name).accepts("us-prod");
+        let components = repository("examples/us-eu/us-prod/components").display().to_string();
+        run_with_input(namespace.kubectl().args(["apply", "-f", "-"]), &own.yaml()).unwrap();
+        run(namespace.kubectl().args(["apply", "-f", &components])).unwrap();
+        tenants.push(own.in_namespace(namespace.name(), name).yaml());
+    }
+    let project = Project::empty()
+        .with("tenants.yaml", &yaml::file(&tenants))
+        .with("syncs.yaml", &Sync::new("out", "us-prod", "us eu").mirror().yaml());
+    copy_folder(&repository("examples/us-eu/us-prod"), &project.path("us-prod"));
+    std::fs::remove_file(project.path("us-prod/stablekey.lock")).unwrap();
+    let zendesk = std::fs::read_to_string(project.path("us-prod/connections/zendesk-oauth.yaml")).unwrap();
+    project.write("us-prod/connections/zendesk-backup.yaml", &zendesk.replace("zendesk-oauth", "zendesk-backup"));
+    std::fs::create_dir(project.state()).unwrap();
+    let mut command = project.command_with_state(&["ui"]);
+    command.env("KUBECONFIG", clusters.map(|cluster| cluster.kubeconfig().display().to_string()).join(":"));
+    let page = Page::start(command);
+    let browser = page.open_overview(Settings::default());
+    apply(&page, &browser);
+
+    let add = tab(&page, &browser);
+    add.click("link", "Add connection");
+    add.click_on("role=link[name=/^us-prod/]");
+    add.click("link", "postgres");
+    add.click_on("role=link[name=/^your organization's:/]");
+    for (label, value) in [("database", "events"), ("host", "events.example"), ("username", "reader")] {
+        add.fill(&format!("{label} required"), value);
+    }
+    add.fill("password required", "events/password");
+    add.fill("Stable key required", "events");
+    add.click("button", "Review");
+    write(&add, 8);
+    let alter = tab(&page, &browser);
+    alter.click("link", "warehouse");
+    alter.click("link", "Edit in us-prod");
+    alter.fill("port", "5433");
+    alter.click("button", "Review");
+    write(&alter, 4);
+    let test = tab(&page, &browser);
+    test.click("link", "warehouse");
+    test.click("link", "Test credentials in us-prod");
+    test.fill("host for tests", "test.us.example");
+    test.fill("database for tests", "sandbox");
+    test.fill("username for tests", "tester");
+    test.fill("password for tests", "warehouse-test/password");
+    test.click("button", "Review");
+    write(&test, 4);
+    // No sync copies test credentials: each tenant has its own.
+    let file = std::fs::read_to_string(project.path("us-prod/connections/warehouse.yaml")).unwrap();
+    assert!(file.contains("test.us.example") && file.contains("warehouse-test"), "{file}");
+    let embedded = tab(&page, &browser);
+    embedded.click("link", "warehouse");
+    embedded.click_on("role=button[name='Embedded workflows in us-prod']");
+    write(&embedded, 4);
+    apply(&page, &browser);
+    let spec = |namespace: &Namespace<'_>, kind: &str, name: &str| -> serde_json::Value {
+        let text = run(namespace.kubectl().args(["get", kind, name, "-o", "json"])).unwrap();
+        serde_json::from_str::<serde_json::Value>(&text).unwrap()["spec"].take()
+    };
+    for namespace in &namespaces {
+        let warehouse = spec(namespace, "connections.stablekey.dev", "warehouse");
+        assert_eq!(warehouse["inputs"]["port"]["value"], "5433", "{warehouse}");
+        assert_eq!(warehouse["embeddedWorkflows"], true, "{warehouse}");
+    }
+    let step = tab(&page, &browser);
+    step.goto(&page.url("/integration?name=support-digest&tenant=us-prod"));
+    step.click("link", "Switch Open tickets");
+    step.click_on("role=button[name=/^zendesk-backup/]");
+    write(&step, 3);
+    let all = tab(&page, &browser);
+    all.click("link", "Integrations");
+    all.click("link", "order-export");
+    all.click("link", "Switch all uses of Warehouse");
+    all.click_on("role=button[name=/^events/]");
+    write(&all, 5);
+    apply(&page, &browser);
+
+    for namespace in &namespaces {
+        let keys = |name: &str| -> Vec<String> {
+            let spec = spec(namespace, "integrations.stablekey.dev", name);
+            let of = |variable: &serde_json::Value| variable["stableKey"].as_str().unwrap_or_default().to_string();
+            spec["connections"].as_array().unwrap().iter().map(of).collect()
+        };
+        // It comes with the integration that uses it now.
+        assert_eq!(spec(namespace, "connections.stablekey.dev", "events")["inputs"]["host"]["value"], "events.example");
+        assert!(keys("support-digest").contains(&"zendesk-backup".to_string()), "{:?}", keys("support-digest"));
+        let exported = keys("order-export");
+        assert!(exported.contains(&"events".into()) && !exported.contains(&"warehouse".into()), "{exported:?}");
+    }
     browser.assert_no_errors();
 }
 

@@ -4,7 +4,7 @@ use super::plan_entry::{self, entries_of, of_action};
 use super::{bare_mark, mark};
 use crate::api::{Kind, sensitive};
 use crate::author::Draft;
-use crate::author::designer::{BindStep, Missing, StepChoice, SwitchConnection, bind, switch};
+use crate::author::designer::{self, BindStep, Missing, StepChoice, SwitchConnection, bind, switch};
 use crate::engine::model::field::{Field, FieldKind};
 use crate::engine::model::inventory::Inventory;
 use crate::engine::model::item::ObjectId;
@@ -50,7 +50,11 @@ pub(in crate::page) fn show(request: &Request, shown: &ShownProject) -> Reply {
         .map(|(tenant, _)| tenant.as_str())
         .collect();
     let asked = request.fields.text("tenant");
-    let Some(tenant) = holding.iter().copied().find(|one| *one == asked).or(holding.first().copied()) else {
+    // Where nothing is asked, the tenant in which it can be edited.
+    let is_origin = |tenant: &&str| designer::is_origin(&shown.project, world, tenant, name);
+    let tenant = holding.iter().copied().find(|one| *one == asked);
+    let tenant = tenant.or_else(|| holding.iter().copied().find(is_origin)).or(holding.first().copied());
+    let Some(tenant) = tenant else {
         let names =
             world.tenants.values().filter_map(|view| view.live.inventory()).flat_map(|read| read.integrations.keys());
         let message = format!("No tenant that could be read has an integration {}.", line(name));
