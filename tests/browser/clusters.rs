@@ -167,11 +167,11 @@ fn each_task_reaches_both_clusters() {
     step.click_on("role=button[name=/^zendesk-backup/]");
     write(&step, 3);
     let all = tab(&page, &browser);
-    all.click("link", "Integrations");
+    all.goto(&page.url("/integrations"));
     all.click("link", "order-export");
     all.click("link", "Switch all uses of Warehouse");
     all.click_on("role=button[name=/^events/]");
-    write(&all, 5);
+    write(&all, 4);
     apply(&page, &browser);
 
     for namespace in &namespaces {
