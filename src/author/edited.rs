@@ -107,13 +107,11 @@ impl Edited {
     }
 
     /// The heading of new actions that wait.
-    pub const WAITS: &'static str = "This waits, since its tenant is suspended";
+    pub const WAITS: &'static str = "This waits for a suspended tenant";
 
-    /// The new actions that the next apply carries out, and those that wait because their tenant is suspended.
+    /// The new actions that the next apply carries out, and those that wait for a suspended tenant.
     pub fn new_actions_by_wait(&self) -> (Vec<&Action>, Vec<&Action>) {
-        let suspended = self.after.targets.iter().filter(|target| target.suspended);
-        let waits: BTreeSet<&str> =
-            suspended.flat_map(|target| &target.actions).map(|action| action.id.as_str()).collect();
+        let waits = self.after.held();
         self.new_actions().partition(|action| !waits.contains(action.id.as_str()))
     }
 

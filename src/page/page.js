@@ -67,9 +67,10 @@ async function load(address, part) {
   } catch (error) {
     if (error.name === "AbortError") return;
     say("Not reachable", "bad");
-    // The stream may be well and tell nothing more.
+    // The stream may be well and tell nothing more. A hidden window asks again when it is seen.
+    lost = true;
     clearTimeout(again);
-    again = setTimeout(() => load(address, part), 2000);
+    again = setTimeout(() => { if (!document.hidden) refresh(); }, 2000);
   }
 }
 // What was just written is said once.

@@ -1,6 +1,7 @@
 //! The page on tenants in two real clusters, which a folder is synced to.
 
 use crate::browser::{Browser, Settings};
+use crate::managing;
 use crate::page::Page;
 use stablekey::kubernetes::role::role;
 use stablekey_clusters::{Namespace, run, run_with_input, shared, shared_all};
@@ -71,24 +72,6 @@ fn what_the_page_applies_is_in_both() {
     browser.assert_no_errors();
 }
 
-/// A new tab on the overview, where clicks are counted from none.
-fn tab(page: &Page, browser: &Browser) -> Browser {
-    let tab = browser.another_tab();
-    tab.goto(&page.url("/"));
-    tab.wait_for("#state:text-is('Live')");
-    tab
-}
-
-/// Writes what is reviewed, in no more clicks than on the platform.
-#[track_caller]
-fn write(tab: &Browser, clicks: usize) {
-    tab.wait_for_text("Nothing is written yet.");
-    tab.click_on("role=button[name=/^Write /]");
-    tab.wait_until_gone("form.consent:has(input[name=kind])");
-    assert!(tab.clicks() <= clicks, "{} clicks, on the platform {clicks}", tab.clicks());
-    tab.assert_no_errors();
-}
-
 /// The tasks of the platform's guide "Managing connections", each from the overview to both clusters.
 #[test]
 fn each_task_reaches_both_clusters() {
@@ -117,40 +100,13 @@ fn each_task_reaches_both_clusters() {
     let browser = page.open_overview(Settings::default());
     apply(&page, &browser);
 
-    let add = tab(&page, &browser);
-    add.click("link", "Add connection");
-    add.click_on("role=link[name=/^us-prod/]");
-    add.click("link", "postgres");
-    add.click_on("role=link[name=/^your organization's:/]");
-    for (label, value) in [("database", "events"), ("host", "events.example"), ("username", "reader")] {
-        add.fill(&format!("{label} required"), value);
-    }
-    add.fill("password required", "events/password");
-    add.fill("Stable key required", "events");
-    add.click("button", "Review");
-    write(&add, 8);
-    let alter = tab(&page, &browser);
-    alter.click("link", "warehouse");
-    alter.click("link", "Edit in us-prod");
-    alter.fill("port", "5433");
-    alter.click("button", "Review");
-    write(&alter, 4);
-    let test = tab(&page, &browser);
-    test.click("link", "warehouse");
-    test.click("link", "Test credentials in us-prod");
-    test.fill("host for tests", "test.us.example");
-    test.fill("database for tests", "sandbox");
-    test.fill("username for tests", "tester");
-    test.fill("password for tests", "warehouse-test/password");
-    test.click("button", "Review");
-    write(&test, 4);
+    managing::add_events(&page, &browser);
+    managing::alter_warehouse(&page, &browser, "port", "5433");
+    managing::give_test_credentials(&page, &browser);
     // No sync copies test credentials: each tenant has its own.
     let file = std::fs::read_to_string(project.path("us-prod/connections/warehouse.yaml")).unwrap();
-    assert!(file.contains("test.us.example") && file.contains("warehouse-test"), "{file}");
-    let embedded = tab(&page, &browser);
-    embedded.click("link", "warehouse");
-    embedded.click_on("role=button[name='Embedded workflows in us-prod']");
-    write(&embedded, 4);
+    assert!(file.contains("test.example.invalid") && file.contains("warehouse-test"), "{file}");
+    managing::embed_warehouse(&page, &browser);
     apply(&page, &browser);
     let spec = |namespace: &Namespace<'_>, kind: &str, name: &str| -> serde_json::Value {
         let text = run(namespace.kubectl().args(["get", kind, name, "-o", "json"])).unwrap();
@@ -161,17 +117,8 @@ fn each_task_reaches_both_clusters() {
         assert_eq!(warehouse["inputs"]["port"]["value"], "5433", "{warehouse}");
         assert_eq!(warehouse["embeddedWorkflows"], true, "{warehouse}");
     }
-    let step = tab(&page, &browser);
-    step.goto(&page.url("/integration?name=support-digest&tenant=us-prod"));
-    step.click("link", "Switch Open tickets");
-    step.click_on("role=button[name=/^zendesk-backup/]");
-    write(&step, 3);
-    let all = tab(&page, &browser);
-    all.goto(&page.url("/integrations"));
-    all.click("link", "order-export");
-    all.click("link", "Switch all uses of Warehouse");
-    all.click_on("role=button[name=/^events/]");
-    write(&all, 4);
+    managing::switch_step(&page, &browser, "support-digest", "Open tickets", "zendesk-backup");
+    managing::switch_all(&page, &browser, "order-export", "Warehouse", "events");
     apply(&page, &browser);
 
     for namespace in &namespaces {
@@ -181,7 +128,10 @@ fn each_task_reaches_both_clusters() {
             spec["connections"].as_array().unwrap().iter().map(of).collect()
         };
         // It comes with the integration that uses it now.
-        assert_eq!(spec(namespace, "connections.stablekey.dev", "events")["inputs"]["host"]["value"], "events.example");
+        assert_eq!(
+            spec(namespace, "connections.stablekey.dev", "events")["inputs"]["host"]["value"],
+            "events.example.invalid"
+        );
         assert!(keys("support-digest").contains(&"zendesk-backup".to_string()), "{:?}", keys("support-digest"));
         let exported = keys("order-export");
         assert!(exported.contains(&"events".into()) && !exported.contains(&"warehouse".into()), "{exported:?}");

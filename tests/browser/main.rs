@@ -11,6 +11,7 @@ mod harness;
 mod hub;
 mod live;
 mod looks;
+mod managing;
 mod page;
 mod platform;
 mod tasks;

@@ -1,6 +1,7 @@
 //! The page on a tenant of the platform, a fake one: what people change in the browser is on the platform afterwards.
 
-use crate::browser::{Browser, Settings};
+use crate::browser::Settings;
+use crate::managing;
 use crate::page::Page;
 use stablekey_platform::{Platform, Region, Server, seed};
 use std::fs;
@@ -63,24 +64,6 @@ fn a_connection_is_altered_and_applied() {
     assert!(titles.contains(&"Warehouse of orders".to_string()), "{titles:?}: {}", browser.text("main"));
 }
 
-/// A new tab on the overview, where clicks are counted from none.
-fn tab(page: &Page, browser: &Browser) -> Browser {
-    let tab = browser.another_tab();
-    tab.goto(&page.url("/"));
-    tab.wait_for("#state:text-is('Live')");
-    tab
-}
-
-/// Writes what is reviewed, in no more clicks than on the platform.
-#[track_caller]
-fn write(tab: &Browser, clicks: usize) {
-    tab.wait_for_text("Nothing is written yet.");
-    tab.click_on("role=button[name=/^Write /]");
-    tab.wait_until_gone("form.consent:has(input[name=kind])");
-    assert!(tab.clicks() <= clicks, "{} clicks, on the platform {clicks}", tab.clicks());
-    tab.assert_no_errors();
-}
-
 /// The tasks of the platform's guide "Managing connections", each from the overview to the platform.
 #[test]
 fn each_task_reaches_the_platform() {
@@ -98,48 +81,12 @@ fn each_task_reaches_the_platform() {
     let page = Page::start(command(folder.path(), &["ui"]));
     let browser = page.open_overview(Settings::default());
 
-    let add = tab(&page, &browser);
-    add.click("link", "Add connection");
-    add.click("link", "postgres");
-    add.click_on("role=link[name=/^your organization's:/]");
-    for (label, value) in [("database", "events"), ("host", "events.example.invalid"), ("username", "reader")] {
-        add.fill(&format!("{label} required"), value);
-    }
-    add.fill("password required", "events/password");
-    add.fill("Stable key required", "events");
-    add.fill("Title", "Events");
-    add.click("button", "Review");
-    write(&add, 8);
-    let alter = tab(&page, &browser);
-    alter.click("link", "warehouse");
-    alter.click("link", "Edit in us-prod");
-    alter.fill("host", "db-2.example.invalid");
-    alter.click("button", "Review");
-    write(&alter, 4);
-    let test = tab(&page, &browser);
-    test.click("link", "warehouse");
-    test.click("link", "Test credentials in us-prod");
-    test.fill("host for tests", "test.example.invalid");
-    test.fill("database for tests", "sandbox");
-    test.fill("username for tests", "tester");
-    test.fill("password for tests", "warehouse-test/password");
-    test.click("button", "Review");
-    write(&test, 4);
-    let embedded = tab(&page, &browser);
-    embedded.click("link", "warehouse");
-    embedded.click_on("role=button[name='Embedded workflows in us-prod']");
-    write(&embedded, 4);
-    let step = tab(&page, &browser);
-    step.goto(&page.url("/integration?name=warehouse-export&tenant=us-prod"));
-    step.click("link", "Switch Insert");
-    step.click_on("role=button[name=/^events/]");
-    write(&step, 3);
-    let all = tab(&page, &browser);
-    all.goto(&page.url("/integrations"));
-    all.click("link", "slack-alerts");
-    all.click("link", "Switch all uses of Slack");
-    all.click_on("role=button[name=/^slack-internal/]");
-    write(&all, 4);
+    managing::add_events(&page, &browser);
+    managing::alter_warehouse(&page, &browser, "host", "db-2.example.invalid");
+    managing::give_test_credentials(&page, &browser);
+    managing::embed_warehouse(&page, &browser);
+    managing::switch_step(&page, &browser, "warehouse-export", "Insert", "events");
+    managing::switch_all(&page, &browser, "slack-alerts", "Slack", "slack-internal");
     browser.goto(&page.url("/plan"));
     browser.click_on("role=checkbox[name=/^I have read the/]");
     browser.click_on("role=button[name='Approve and apply 4']");

@@ -450,13 +450,10 @@ fn what_an_edit_does_in_a_suspended_tenant_waits() {
     let served = Served::open(root.path());
     let review = served.submit(&form(&served, WAREHOUSE, "/set").with("in.port", "5433"));
     let words = review.words();
-    assert!(
-        words.contains("This waits, since its tenant is suspended 1 update eu-prod/Connection/warehouse"),
-        "{words}"
-    );
+    assert!(words.contains("This waits for a suspended tenant 1 update eu-prod/Connection/warehouse"), "{words}");
     assert!(!words.contains("The next apply does"), "{words}");
     let printed = said(&run(root.path(), &["set", "--tenant", "us-prod", "warehouse", "port=5433", "--dry-run"]));
-    assert!(printed.contains("This waits, since its tenant is suspended"), "{printed}");
+    assert!(printed.contains("This waits for a suspended tenant"), "{printed}");
 }
 
 /// A value stands where it is declared, not in the copy that an apply writes.
