@@ -9,18 +9,23 @@ const say = (text, kind) => {
 };
 // A form that somebody fills in, or an edit that was reviewed, is never replaced.
 const isKept = () => main().querySelector("[data-keep]") !== null;
-// What is open, selected and scrolled to stays so.
+// What is open, selected, scrolled to, typed and ticked stays so. A tick is for what a form showed: one that names another
+// digest now is ticked again by who has read it.
 const id = (e) => e.dataset.key;
 const focusable = () => [...document.querySelectorAll("a[href], button, input, select, textarea, summary, [tabindex]")];
 const called = (e) => e.getAttribute("href") || e.id || e.getAttribute("aria-label") || (e.tagName === "SUMMARY" && e.parentNode.dataset.key) || "";
+const field = (e) => [e.form?.getAttribute("action"), e.form?.querySelector("[name=digest]")?.value, e.name].join(" ");
+const filled = () => [...main().querySelectorAll("input[type=search], input[type=checkbox]")];
 const remember = () => ({
   focus: document.activeElement && document.activeElement !== document.body ? called(document.activeElement) : null,
   at: focusable().indexOf(document.activeElement), all: focusable().length,
   caret: document.activeElement?.selectionStart,
+  filled: new Map(filled().filter((e) => (e.type === "search" ? e.value !== e.defaultValue : e.checked !== e.defaultChecked)).map((e) => [field(e), e])),
   open: new Map([...main().querySelectorAll("details")].map((e) => [id(e), e.open])),
   x: [...main().querySelectorAll(".scroll")].map((e) => e.scrollLeft),
 });
 const restore = (was) => {
+  filled().forEach((e) => { const old = was.filled.get(field(e)); if (old) [e.value, e.checked] = [old.value, old.checked]; });
   main().querySelectorAll("details").forEach((e) => { if (was.open.has(id(e))) e.open = was.open.get(id(e)); });
   main().querySelectorAll(".scroll").forEach((e, at) => { if (was.x[at]) e.scrollLeft = was.x[at]; });
   if (!was.focus || document.activeElement !== document.body) return;

@@ -1,6 +1,7 @@
 //! Notices changes of the project's files.
 
 use crate::project::Project;
+use crate::tenant::directory::paths::normal;
 use notify::event::{EventKind, ModifyKind};
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use std::collections::{BTreeMap, BTreeSet};
@@ -123,18 +124,37 @@ fn identity(folder: &Path) -> Option<FolderIdentity> {
 
 /// The folders that a project is read from: its root, and folders of tenants elsewhere.
 pub(super) fn folders(root: &Path, project: &Project) -> Vec<PathBuf> {
-    let mut folders = vec![root.to_path_buf()];
-    for folder in project.folders() {
-        if !folders.iter().any(|known| folder.starts_with(known)) {
-            folders.push(folder.to_path_buf());
+    with_those_elsewhere(root, project.folders())
+}
+
+/// The root, and those of the folders that are not below it or each other. Theirs are paths without `.`, as the root
+/// alone may be.
+fn with_those_elsewhere<'p>(root: &Path, folders: impl Iterator<Item = &'p Path>) -> Vec<PathBuf> {
+    let mut followed = vec![root.to_path_buf()];
+    for folder in folders {
+        if !followed.iter().any(|known| normal(folder).starts_with(normal(known))) {
+            followed.push(folder.to_path_buf());
         }
     }
-    folders
+    followed
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_folder_below_the_root_is_followed_once_however_the_root_is_written() {
+        let followed = |root: &str, folders: &[&str]| {
+            let followed = with_those_elsewhere(Path::new(root), folders.iter().map(Path::new));
+            followed.iter().map(|path| path.display().to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(followed(".", &["dev", "eu-prod"]), ["."]);
+        assert_eq!(followed("./", &["dev"]), ["./"]);
+        assert_eq!(followed("project/.", &["project/dev"]), ["project/."]);
+        assert_eq!(followed("/project", &["/project/dev", "/project-2/dev"]), ["/project", "/project-2/dev"]);
+        assert_eq!(followed("..", &["../dev"]), [".."]);
+    }
 
     #[test]
     fn what_was_read_before_it_was_followed_is_read_again() {

@@ -287,7 +287,11 @@ impl Browser {
     #[track_caller]
     fn ask(&self, what: &str, request: Value) -> Value {
         let shown = request.to_string();
-        ask(self.tab, what, request).unwrap_or_else(|error| panic!("{what} {shown}: {error}"))
+        ask(self.tab, what, request).unwrap_or_else(|error| {
+            // What the tab shows instead is most of the reason.
+            let seen = ask(self.tab, "eval", json!({"expression": "location.href + '\\n' + document.body.innerText"}));
+            panic!("{what} {shown}: {error}\n{}", seen.map_or_else(|error| error, string))
+        })
     }
 }
 

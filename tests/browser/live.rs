@@ -2,6 +2,7 @@
 
 use crate::browser::{Browser, Settings};
 use crate::page::ExamplePage;
+use crate::tasks::without_problems;
 use stablekey_testing::replica::until;
 use std::fs;
 
@@ -55,6 +56,31 @@ fn the_keyboard_stays_where_it_is() {
         browser.wait_for(&format!("td:has-text('543{}')", number + 3));
         assert_eq!(there(), before, "{stop}");
     }
+    browser.assert_no_errors();
+}
+
+/// Does something that makes the page show another reading, and waits until it does.
+fn replaced_after(browser: &Browser, change: impl FnOnce()) {
+    browser.eval("main().dataset.old = ''");
+    change();
+    browser.wait_for("main:not([data-old])");
+}
+
+#[test]
+fn what_is_typed_and_ticked_stays() {
+    let shown = ExamplePage::after("us-eu", without_problems);
+    let browser = shown.open(Settings::default());
+    at(&shown, &browser, "/plan");
+    browser.click_on("input[name=approve]");
+    browser.eval("document.querySelector('#q').value = 'ware'");
+    // A change that leaves the plan as it is.
+    replaced_after(&browser, || edit(&shown, "tenants.yaml", "kind: Tenant", "kind: Tenant # as before"));
+    assert_eq!(browser.count("input[name=approve]:checked"), 1);
+    assert_eq!(browser.eval("document.querySelector('#q').value"), "ware");
+    // Nobody has read what another plan does.
+    replaced_after(&browser, || edit(&shown, WAREHOUSE, "title: Order warehouse", "title: Orders"));
+    assert_eq!(browser.count("input[name=approve]"), 1);
+    assert_eq!(browser.count("input[name=approve]:checked"), 0);
     browser.assert_no_errors();
 }
 

@@ -26,7 +26,7 @@ fn with_another_zendesk_here(folder: &Path) {
 }
 
 /// Nothing is blocked, and nothing has drifted.
-fn without_problems(folder: &Path) {
+pub(crate) fn without_problems(folder: &Path) {
     let syncs = fs::read_to_string(folder.join("syncs.yaml")).unwrap();
     let (before, _) = syncs.rsplit_once("---").unwrap();
     fs::write(folder.join("syncs.yaml"), before).unwrap();
