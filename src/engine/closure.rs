@@ -314,8 +314,9 @@ impl PlannedPart {
         let seeds = Seeds { keys, integrations: seeds.integrations.clone() };
         let core = Core::of(index, &seeds);
         let wanted = around(&core, index, world)?;
-        let mut plan = plan_closure(world, index, &seeds, scope);
-        add_waiting_objects(world, |world| plan_closure(world, index, &seeds, scope), &mut plan);
+        let plan_again = |world: &World| plan_with_overrides(world, index, &seeds, scope);
+        let mut plan = plan_again(world);
+        add_waiting_objects(world, plan_again, &mut plan);
         Some(PlannedPart { world: part_of(world, &wanted, None, false), core, plan })
     }
 
@@ -342,7 +343,11 @@ impl PlannedPart {
             waits.objects.extend(of_part.objects.iter().filter(|id| self.core.contains(id)).cloned());
             waits.is_complete &= of_part.is_complete;
         }
-        let is_of_part = |finding: &&Finding| finding.object.as_ref().is_some_and(|id| self.core.contains(id));
+        // Whether an override matches is decided on the part, too: a sync with an error writes nothing.
+        whole.findings.retain(|finding| !is_of_override(finding));
+        let is_of_part = |finding: &&Finding| {
+            is_of_override(finding) || finding.object.as_ref().is_some_and(|id| self.core.contains(id))
+        };
         whole.findings.extend(self.plan.findings.iter().filter(is_of_part).cloned());
         whole.findings.sort_by_key(|finding| finding.severity);
         whole.recount();
@@ -353,6 +358,29 @@ impl PlannedPart {
 /// Plans the closure of `seeds`: the actions and notes for the changed objects and their users, equal to those of the
 /// whole plan except for marks that depend on the whole target.
 pub fn plan_closure(world: &World, index: &Index, seeds: &Seeds, scope: &Scope) -> Plan {
+    let mut plan = plan_undecided(world, index, seeds, scope);
+    drop_marks_of_whole_targets(&mut plan);
+    plan
+}
+
+/// The same with the findings about overrides.
+fn plan_with_overrides(world: &World, index: &Index, seeds: &Seeds, scope: &Scope) -> Plan {
+    let mut plan = plan_undecided(world, index, seeds, scope);
+    let overrides: Vec<Finding> = plan.findings.iter().filter(|finding| is_of_override(finding)).cloned().collect();
+    plan.findings.retain(|finding| !is_of_override(finding));
+    drop_marks_of_whole_targets(&mut plan);
+    plan.findings.extend(overrides);
+    plan
+}
+
+/// Whether a finding is about an override of a sync.
+fn is_of_override(finding: &Finding) -> bool {
+    let is_of_sync = finding.object.as_ref().is_some_and(|id| id.kind == Kind::TenantSync);
+    is_of_sync && matches!(finding.path.as_slice(), [spec, overrides, ..] if spec == "spec" && overrides == "overrides")
+}
+
+/// The same with marks that only a plan of the whole target decides, right or not.
+fn plan_undecided(world: &World, index: &Index, seeds: &Seeds, scope: &Scope) -> Plan {
     let core = Core::of(index, seeds);
     let misnamed = world.misnamed.clone().unwrap_or_else(|| syncs::misnamed(world));
     // Which stages are open is decided on the whole.
@@ -372,7 +400,6 @@ pub fn plan_closure(world: &World, index: &Index, seeds: &Seeds, scope: &Scope) 
         (all, with_gone) = (all.with(sharers, index), true);
     };
     retain(&mut plan, &|id| core.contains(id));
-    drop_marks_of_whole_targets(&mut plan);
     plan
 }
 
