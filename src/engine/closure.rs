@@ -342,6 +342,7 @@ impl PlannedPart {
             waits.objects.retain(|id| !self.core.contains(id));
             waits.objects.extend(of_part.objects.iter().filter(|id| self.core.contains(id)).cloned());
             waits.is_complete &= of_part.is_complete;
+            waits.are_too_many |= of_part.are_too_many;
         }
         // Whether an override matches is decided on the part, too: a sync with an error writes nothing.
         whole.findings.retain(|finding| !is_of_override(finding));

@@ -1,6 +1,7 @@
 //! What a plan says about the objects of one tenant: the worst of it for each, and what is certain about the rest.
 
 use super::overview_state::{OverviewCell, OverviewState};
+use super::ranked::TOO_MANY_SUSPENDED;
 use crate::api::{ConnectionMode, ConnectionSpec, EXPIRES, Kind, Object, Variable, names};
 use crate::engine::check::missing_inputs;
 use crate::engine::model::code::{Code, Severity};
@@ -156,6 +157,9 @@ impl<'a> Grounds<'a> {
         }
         if view.live.inventory().is_some_and(|live| live.is_not_asked) {
             return Some("its location was not asked".to_string());
+        }
+        if target.waits_for_resume.are_too_many {
+            return Some(TOO_MANY_SUSPENDED.to_string());
         }
         (!target.known).then(|| "not all that is declared for it could be read".to_string())
     }

@@ -80,6 +80,9 @@ impl Manual<'_> {
     }
 }
 
+/// Why it is unknown what waits in a tenant, though none of the syncs into it need be suspended.
+pub const TOO_MANY_SUSPENDED: &str = "more than eight suspended syncs lead to it: what waits for them is not known";
+
 /// All tenants of a plan, worst first.
 pub fn targets(plan: &Plan) -> Vec<Ranked<'_>> {
     let mut targets: Vec<Ranked<'_>> = plan.targets.iter().map(|target| Ranked::of(plan, target)).collect();
@@ -142,7 +145,12 @@ impl<'a> Ranked<'a> {
             4
         } else if !self.target.actions.is_empty() || !self.target.waiting.is_empty() {
             5
-        } else if self.differs() || self.is_suspended() || !self.warnings.is_empty() || !self.overridden.is_empty() {
+        } else if self.differs()
+            || self.is_uncertain()
+            || self.is_suspended()
+            || !self.warnings.is_empty()
+            || !self.overridden.is_empty()
+        {
             6
         } else {
             7
@@ -159,7 +167,8 @@ impl<'a> Ranked<'a> {
 
     /// Whether it is unknown what waits for suspended syncs.
     pub fn is_uncertain(&self) -> bool {
-        !self.target.suspended_syncs.is_empty() && !self.target.waits_for_resume.is_complete
+        let waits = &self.target.waits_for_resume;
+        waits.are_too_many || !self.target.suspended_syncs.is_empty() && !waits.is_complete
     }
 
     /// Whether there is nothing to do or to know.
@@ -195,7 +204,9 @@ pub fn suspensions(target: &Target, here: &str, then: &str) -> Vec<String> {
     let here = target.suspended.then(|| format!("{here}{then}{}", waits(target.actions.len())));
     let syncs = target.suspended_syncs.iter();
     let syncs = syncs.map(|(sync, number)| format!("{sync} is suspended{then}{}", waits_for(target, *number)));
-    here.into_iter().chain(syncs).collect()
+    // Those into it say so themselves.
+    let is_led_to = target.waits_for_resume.are_too_many && target.suspended_syncs.is_empty();
+    here.into_iter().chain(syncs).chain(is_led_to.then(|| TOO_MANY_SUSPENDED.to_string())).collect()
 }
 
 fn waits(actions: usize) -> String {

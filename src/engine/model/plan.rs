@@ -130,6 +130,8 @@ pub struct WaitsForResume {
     pub objects: BTreeSet<ObjectId>,
     /// Whether nothing else waits: their sources were read completely, and each would be carried out.
     pub is_complete: bool,
+    /// Whether more may wait here for suspended syncs that lead to the same tenants: they are too many to plan each alone.
+    pub are_too_many: bool,
 }
 
 impl Target {

@@ -10,7 +10,7 @@ use crate::engine::model::record::Writer;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-/// The most suspended syncs that are planned alone. Of more, not all that waits is known.
+/// The most suspended syncs that are planned alone. Of more, not all that waits is known where they lead to.
 const MOST_ALONE: usize = 8;
 
 /// Adds what waits for the suspended syncs in scope: the number of actions of each, and the objects.
@@ -51,16 +51,20 @@ fn resumed(world: &World, only: Option<&Writer>) -> World {
 }
 
 /// Adds the objects that wait, from the plan with all syncs resumed and from those with each resumed alone: a person
-/// resumes one at a time, and one may copy from where another writes.
+/// resumes one at a time, and one may copy from where another writes. What leads to no tenant of another is as if alone.
 fn add_objects(world: &World, all_resumed: Plan, plan_again: impl Fn(&World) -> Plan, plan: &mut Plan) {
     let suspended: Vec<&Sync> = world.syncs.iter().filter(|sync| sync.spec.is_suspended()).collect();
-    let alone = if suspended.len() > 1 { suspended.as_slice() } else { &[] };
-    let is_counted = alone.len() <= MOST_ALONE;
-    let mut others = alone.iter().take(MOST_ALONE).map(|sync| plan_again(&resumed(world, Some(&sync.writer))));
+    let led_to: Vec<BTreeSet<&str>> = suspended.iter().map(|sync| leads_to(world, sync)).collect();
+    let meets = |at: usize| (0..led_to.len()).any(|other| other != at && !led_to[at].is_disjoint(&led_to[other]));
+    let alone: Vec<usize> = (0..suspended.len()).filter(|at| meets(*at)).collect();
+    let planned = if alone.len() <= MOST_ALONE { alone.as_slice() } else { &[] };
+    let mut others = planned.iter().map(|at| plan_again(&resumed(world, Some(&suspended[*at].writer))));
     let mut would = Some(all_resumed);
     let now = &plan.findings;
     for target in &mut plan.targets {
-        target.waits_for_resume.is_complete = is_counted;
+        let is_met = alone.iter().any(|at| led_to[*at].contains(target.tenant.as_str()));
+        target.waits_for_resume.are_too_many = is_met && planned.is_empty();
+        target.waits_for_resume.is_complete = !target.waits_for_resume.are_too_many;
     }
     while let Some(plan_then) = would {
         for target in &mut plan.targets {
@@ -71,6 +75,19 @@ fn add_objects(world: &World, all_resumed: Plan, plan_again: impl Fn(&World) -> 
         }
         would = others.next();
     }
+}
+
+/// The tenants that a sync and those that copy from its targets write to.
+fn leads_to<'w>(world: &'w World, sync: &'w Sync) -> BTreeSet<&'w str> {
+    let mut tenants = BTreeSet::new();
+    let mut next: Vec<&str> = sync.spec.targets().map(String::as_str).collect();
+    while let Some(tenant) = next.pop() {
+        if tenants.insert(tenant) {
+            let from_there = world.syncs.iter().filter(|sync| sync.spec.from == tenant);
+            next.extend(from_there.flat_map(|sync| sync.spec.targets().map(String::as_str)));
+        }
+    }
+    tenants
 }
 
 /// The objects of a target in which the plan of resumed syncs, `would`, wants something else: what they and those that
@@ -99,7 +116,7 @@ fn waits_for_resume(would: &Plan, now: &[Finding], target: &Target, into: &[&Wri
     let found = found.filter(|found| found.tenant.as_deref() == Some(target.tenant.as_str()) && !now.contains(found));
     objects.extend(found.filter_map(|found| found.object.clone()).filter(|id| id.kind.in_tenant()));
     let is_refused = |writer: &&Writer| would.findings.iter().any(|found| stops(found, writer, &target.tenant));
-    WaitsForResume { objects, is_complete: there.known && !into.iter().any(is_refused) }
+    WaitsForResume { objects, is_complete: there.known && !into.iter().any(is_refused), ..WaitsForResume::default() }
 }
 
 /// The notes of what is not in effect. What another writer decides is in effect.

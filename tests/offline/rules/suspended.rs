@@ -1,6 +1,8 @@
 //! A suspended tenant is read, also as a source; nothing is written to it.
 
 use stablekey::engine::model::code::Code;
+use stablekey::report::overview::{Overview, OverviewState};
+use stablekey::report::status::{StatusReport, TenantLine, TenantState};
 use stablekey_testing::world::{Given, world};
 
 const X: &str = "eu/Connection/crm";
@@ -109,4 +111,65 @@ fn a_suspended_sync_conflicts_with_nobody() {
 fn objects_of_a_suspended_sync_do_not_exist_yet() {
     let w = us_to_eu().suspended().tenant("eu", |t| t.declares().integration("own").binds("CRM", "crm"));
     w.plan().leaves_alone(X).finding(Code::BindingMissing);
+}
+
+/// Nine tenants copy to one, by syncs that are suspended, and it to another.
+fn nine_into_one(are_suspended: bool) -> Given {
+    let into = (1..=9).fold(world(), |w, n| {
+        let (from, key, sync) = (format!("from-{n}"), format!("key-{n}"), format!("s{n}"));
+        let w = w
+            .tenant(&from, |t| t.connection(&key, "http/basic").integration(&format!("i{n}")).binds("CRM", &key))
+            .tenant("one", |t| t.accepts(&from))
+            .sync(&sync, &from, "one")
+            .mirror();
+        if are_suspended { w.suspended() } else { w }
+    });
+    into.tenant("further", |t| t.accepts("one").connection("own", "http/basic")).sync("on", "one", "further").mirror()
+}
+
+fn line<'s>(status: &'s StatusReport, tenant: &str) -> &'s TenantLine {
+    status.tenants.iter().find(|line| line.tenant == tenant).unwrap()
+}
+
+/// Each is planned alone only where they are few: of more, what waits is unknown where they lead to, also further on.
+#[test]
+fn what_waits_for_many_suspended_syncs_of_one_tenant_is_unknown_where_they_lead_to() {
+    let planned = nine_into_one(true).plan();
+    let (world, plan) = (&planned.world.world, &planned.plan);
+    let overview = Overview::of(world, plan);
+    let row = overview.connections.iter().find(|row| &*row.key == "own").unwrap();
+    let column = overview.tenants.iter().position(|tenant| &*tenant.name == "further").unwrap();
+    assert_eq!(row.cells[column].state, OverviewState::Unknown);
+    let applied = nine_into_one(false).applied();
+    let suspended = (1..=9).fold(applied, |w, n| w.of_sync(&format!("s{n}")).suspended()).plan();
+    let status = StatusReport::of(&suspended.world.world, &suspended.plan);
+    assert_eq!(
+        (line(&status, "further").state, line(&status, "one").state),
+        (TenantState::Unknown, TenantState::Unknown)
+    );
+    assert!(
+        line(&status, "further").summary.contains("more than eight suspended syncs"),
+        "{:?}",
+        line(&status, "further")
+    );
+    assert_eq!(line(&status, "from-1").state, TenantState::InSync);
+}
+
+/// Those that lead to tenants of their own need not be planned alone, however many they are.
+#[test]
+fn what_waits_for_many_suspended_syncs_of_tenants_of_their_own_is_known() {
+    let w = (1..=12).fold(world().tenant("dev", |t| t.connection("crm", "http/basic")), |w, n| {
+        let (to, sync) = (format!("to-{n}"), format!("s{n}"));
+        w.tenant("dev", |t| t.integration("i").binds("CRM", "crm"))
+            .tenant(&to, |t| t.accepts("dev"))
+            .sync(&sync, "dev", &to)
+            .mirror()
+    });
+    let applied = (1..=12).fold(w.applied(), |w, n| w.of_sync(&format!("s{n}")).suspended());
+    let planned = applied.plan();
+    let status = StatusReport::of(&planned.world.world, &planned.plan);
+    assert!(status.tenants.iter().all(|line| line.state == TenantState::InSync), "{:?}", status.tenants);
+    let moved = applied.tenant("dev", |t| t.edit("Connection/crm").title("New")).plan();
+    let status = StatusReport::of(&moved.world.world, &moved.plan);
+    assert!((1..=12).all(|n| line(&status, &format!("to-{n}")).state == TenantState::Differs), "{:?}", status.tenants);
 }
