@@ -129,8 +129,8 @@ pub fn hides(name: &str) -> bool {
     is_sensitive(name) || GRANTING.iter().any(|granting| name.eq_ignore_ascii_case(granting))
 }
 
-/// What grants access without a name beside it, each pattern with the secret as its last group.
-const CREDENTIALS: [(Credential, &str); 4] = [
+/// What grants access in a text, each pattern with the secret as its last group.
+const CREDENTIALS: [(Credential, &str); 6] = [
     (
         Credential::Header,
         r#"(?i-u:authorization)["']?[\s]*[:=][\s]*["']?(?i-u:basic|bearer|token)[\s]+([^\s"'{$<]{6,})"#,
@@ -141,6 +141,11 @@ const CREDENTIALS: [(Credential, &str); 4] = [
         r#"(?:^|[\s"'`(,;=<>\[|&\\])([A-Za-z0-9._%+-]*):([^\s:@/{$"'`<>][^\s:@/"'`<>]{2,})@([A-Za-z0-9-]+:?)"#,
     ),
     (Credential::TokenAsUser, r"//([A-Za-z0-9._~%-]{16,})@"),
+    (
+        Credential::Named,
+        r#"(?:^|[\s"'`(,;|>-])([A-Za-z][A-Za-z0-9_.-]{0,63})(?:=|:[\s]+)["']?([^\s"'`{$<>,;&|\\][^\s"'`<>,;&|\\]{5,})"#,
+    ),
+    (Credential::Named, r#"-([A-Za-z][A-Za-z0-9_.-]{0,63})[\s]+["']?([^\s"'`{$<>,;&|\\-][^\s"'`<>,;&|\\]{5,})"#),
 ];
 
 /// A way in which a text has credentials.
@@ -154,6 +159,8 @@ enum Credential {
     Password,
     /// `https://X@host`.
     TokenAsUser,
+    /// `password=X`, `password: X`, `--password X`.
+    Named,
 }
 
 /// What stands before an address or a name with an `@`, and is no user with a password.
@@ -174,9 +181,21 @@ impl Credential {
                 (2, is_user && is_odd(group(2)) && group(3) != "sha256:")
             }
             Credential::TokenAsUser => (1, digits(group(1)) >= 3),
+            // An address has parts that others find.
+            Credential::Named => {
+                let is_named = group(2).trim_end_matches('=').contains('=');
+                let is_other = is_named || is_reference(group(2)) || group(2).contains("://");
+                (2, hides(group(1)) && is_odd(group(2)) && !is_other)
+            }
         };
         found.get(number).filter(|_| is_it).map(|secret| secret.range())
     }
+}
+
+/// Whether a text is a reference to a key of a Secret, as commands take it: `crm/password`.
+fn is_reference(text: &str) -> bool {
+    let is_of = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
+    text.split_once('/').is_some_and(|(name, key)| is_of(name) && is_of(key))
 }
 
 /// Whether a text is a user and a password, as the scheme `Basic` encodes them.
@@ -190,14 +209,22 @@ fn credentials(text: &str) -> Vec<Range<usize>> {
     static PATTERNS: LazyLock<Vec<Regex>> = LazyLock::new(|| patterns(&CREDENTIALS.map(|(_, pattern)| pattern)));
     // A cheap check first: most texts have none.
     let has = |word: &[u8]| text.as_bytes().windows(word.len()).any(|part| part.eq_ignore_ascii_case(word));
-    if !text.contains('@') && !has(b"basic ") && !has(b"bearer ") && !has(b"authorization") {
+    let has_name = text.contains('=') || text.contains(": ") || text.contains(" -") || text.starts_with('-');
+    if !has_name && !text.contains('@') && !has(b"basic ") && !has(b"bearer ") && !has(b"authorization") {
         return Vec::new();
     }
-    let found = CREDENTIALS.iter().zip(PATTERNS.iter());
-    let found = found.flat_map(|((credential, _), pattern)| {
-        pattern.captures_iter(text).filter_map(|found| credential.secret(&found))
-    });
-    found.collect()
+    let mut spans = Vec::new();
+    for ((credential, _), pattern) in CREDENTIALS.iter().zip(PATTERNS.iter()) {
+        let mut at = 0;
+        while let Some(found) = pattern.captures_at(text, at) {
+            let end = |number: usize| found.get(number).map_or(text.len(), |group| group.end());
+            let secret = credential.secret(&found);
+            // What follows a name that hides nothing may have a name itself.
+            at = if secret.is_some() || end(1) <= at { end(0) } else { end(1) };
+            spans.extend(secret);
+        }
+    }
+    spans
 }
 
 /// The spans of values of parameters that grant access: `https://h/x?access_token=…`.
@@ -358,6 +385,11 @@ mod tests {
             ("`svc:hunter2@db` and <svc:hunter2@db>", "`svc:•••@db` and <svc:•••@db>"),
             (":hunter2@redis:6379", ":•••@redis:6379"),
             (r"a\nsvc:hunter2@db", r"a\nsvc:•••@db"),
+            ("password=hunter2", "password=•••"),
+            ("Rotate it: DB_PASSWORD='hunter2!' now", "Rotate it: DB_PASSWORD='•••' now"),
+            ("psql --password hunter2 -h db", "psql --password ••• -h db"),
+            ("x --api-key=a1b2c3d4 y", "x --api-key=••• y"),
+            ("the password: hunter2", "the password: •••"),
             (&format!(r"a\n{token}"), "a•••"),
         ] {
             assert!(has_secret(text), "{text}");
@@ -382,6 +414,11 @@ mod tests {
             "scope:api@host",
             "https://integrations-service-account@corp.example",
             "Bearer authentication, then Basic configuration",
+            "stablekey set connection crm --secret password=crm/password2",
+            "password=CRM_PASSWORD and token: crm/token2",
+            "--password {{password1}} or --password $PASSWORD1 or --token FROM-THE-VAULT",
+            "password: changed; token_type=bearer2000",
+            "see ticket-123456 for the token",
             "Basic {{credentials}} and Bearer $TOKEN12345",
             "svc:{{password}}@db.example",
             "plain",

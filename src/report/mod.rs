@@ -12,6 +12,7 @@ pub mod object_state;
 pub mod overview;
 pub mod overview_state;
 pub mod passed_over;
+pub mod plan_state;
 pub mod ranked;
 pub mod shown_value;
 pub mod status;

@@ -1,10 +1,11 @@
 //! What a plan says about the objects of one tenant: the worst of it for each, and what is certain about the rest.
 
 use super::overview_state::{OverviewCell, OverviewState};
+use super::plan_state;
 use super::ranked::TOO_MANY_SUSPENDED;
 use crate::api::{ConnectionMode, ConnectionSpec, EXPIRES, Kind, Object, Variable, names};
 use crate::engine::check::missing_inputs;
-use crate::engine::model::code::{Code, Severity};
+use crate::engine::model::code::Code;
 use crate::engine::model::field::Field;
 use crate::engine::model::finding::Finding;
 use crate::engine::model::inventory::{Inventory, Ready, Supply, Sync, TenantView, World};
@@ -445,62 +446,35 @@ fn of_action(action: &Action, waits: bool) -> OverviewCell {
         ActionKind::Update if !fields.is_empty() => Cow::Owned(few(&fields)),
         kind => Cow::Borrowed(kind.as_str()),
     };
-    let state = match action.action {
-        _ if waits => OverviewState::Waiting,
-        _ if !action.needs_approval.is_empty() => OverviewState::NeedsApproval,
-        ActionKind::Create => OverviewState::Create,
-        ActionKind::Update => OverviewState::Update,
-        ActionKind::Adopt => OverviewState::Adopt,
-        ActionKind::Delete => OverviewState::Delete,
-    };
-    OverviewCell::of(state, say)
+    OverviewCell::of(plan_state::of_action(action, waits), say)
 }
 
 fn of_note(note: &Note) -> Option<OverviewCell> {
-    let last = |path: &[String]| path.last().cloned().unwrap_or_default();
-    Some(match note {
-        Note::Blocked { code, .. } => OverviewCell::of(OverviewState::Blocked, in_short(*code)),
-        Note::Drift { ignored: true, left: true, path, .. } => {
-            OverviewCell::of(OverviewState::Kept, format!("{}, drift ignored", last(path)))
-        }
-        Note::Drift { left: true, path, .. } => OverviewCell::of(OverviewState::Drift, last(path)),
-        Note::Kept { path, .. } => OverviewCell::of(OverviewState::Kept, last(path)),
-        Note::Manual { object, secret, .. } if object.kind != Kind::CustomerCredentials => {
-            OverviewCell::of(OverviewState::NotReady, if secret.is_some() { "Secret" } else { "manual step" })
-        }
-        // What was decided by a source or an override is as it is declared. Drift that is corrected is an action.
-        Note::Overridden { .. } | Note::Drift { .. } | Note::Manual { .. } => return None,
-    })
+    let last = |path: &[String]| Cow::Owned(path.last().cloned().unwrap_or_default());
+    let say = match note {
+        Note::Blocked { code, .. } => Cow::Borrowed(in_short(*code)),
+        // Drift that is corrected is an action.
+        Note::Drift { left: false, .. } => return None,
+        Note::Drift { ignored: true, path, .. } => Cow::Owned(format!("{}, drift ignored", last(path))),
+        Note::Drift { path, .. } | Note::Kept { path, .. } => last(path),
+        Note::Manual { secret: Some(_), .. } => Cow::Borrowed("Secret"),
+        Note::Manual { .. } => Cow::Borrowed("manual step"),
+        Note::Overridden { .. } => Cow::Borrowed(""),
+    };
+    plan_state::of_note(note).map(|state| OverviewCell::of(state, say))
 }
 
 pub(super) fn of_finding(finding: &Finding, world: &World, inventory: Option<&Inventory>) -> Option<OverviewCell> {
-    let say = in_short(finding.code);
-    Some(match finding.code {
-        Code::CredentialsExpire if soonest(finding, inventory).is_some() => {
-            let days = soonest(finding, inventory).zip(world.now).map(|(at, now)| days(now, at));
-            let say = match days {
-                Some(1) => Cow::Borrowed("1 day"),
-                Some(days) => Cow::Owned(format!("{days} days")),
-                None => Cow::Borrowed(""),
-            };
-            OverviewCell::of(OverviewState::Expiring, say)
-        }
-        Code::CredentialsExpired | Code::SecretExpired => OverviewCell::of(OverviewState::NotReady, "expired"),
-        Code::BindingMissing => OverviewCell::of(OverviewState::Missing, say),
-        Code::BindingUnknown | Code::DefinitionUnread => OverviewCell::of(OverviewState::Unknown, say),
-        Code::BindingNotReady
-        | Code::InputMissing
-        | Code::CustomerInputMissing
-        | Code::SecretMissing
-        | Code::SecretKeyMissing
-        | Code::SecretNotForKey
-        | Code::SecretUnreadable
-        | Code::HostNotPinned
-        | Code::ConsentNeeded
-        | Code::ConnectionNotReady => OverviewCell::of(OverviewState::NotReady, say),
-        _ if finding.severity != Severity::Warning => OverviewCell::of(OverviewState::Blocked, say),
-        _ => return None,
-    })
+    if finding.code == Code::CredentialsExpire && soonest(finding, inventory).is_some() {
+        let days = soonest(finding, inventory).zip(world.now).map(|(at, now)| days(now, at));
+        let say = match days {
+            Some(1) => Cow::Borrowed("1 day"),
+            Some(days) => Cow::Owned(format!("{days} days")),
+            None => Cow::Borrowed(""),
+        };
+        return Some(OverviewCell::of(OverviewState::Expiring, say));
+    }
+    plan_state::of_finding(finding).map(|state| OverviewCell::of(state, in_short(finding.code)))
 }
 
 /// When the first of an object's credentials expires.
@@ -535,6 +509,7 @@ const fn in_short(code: Code) -> &'static str {
         Code::HostNotPinned => "host",
         Code::ConsentNeeded => "sign in",
         Code::InputMissing | Code::CustomerInputMissing => "input missing",
+        Code::CredentialsExpired | Code::SecretExpired => "expired",
         Code::DefinitionMissing | Code::DefinitionUnread => "definition",
         Code::ComponentNotPublished => "component",
         Code::CodeNative => "in code",

@@ -32,6 +32,7 @@ pub(crate) fn ask(request: &Request, shown: &ShownProject) -> Reply {
 /// Shows what would be written.
 pub(crate) fn review(request: &Request, shown: &ShownProject) -> Reply {
     match propose(&shown.project, &request.fields) {
+        _ if review::asks_again(request) => form(request, shown, None),
         Ok(proposed) => review::show(request, "keep", &proposed, None),
         Err(error) => form(request, shown, Some(&error)),
     }

@@ -14,6 +14,7 @@ use crate::page::reply::Reply;
 use crate::page::request::Request;
 use crate::page::shown::ShownProject;
 use crate::project::Project;
+use crate::text::and;
 use maud::{Markup, html};
 use std::collections::BTreeSet;
 
@@ -34,6 +35,7 @@ pub(crate) fn ask(request: &Request, shown: &ShownProject) -> Reply {
 /// Shows what would be written.
 pub(crate) fn review(request: &Request, shown: &ShownProject) -> Reply {
     match propose(&shown.project, &request.fields) {
+        _ if review::asks_again(request) => dialog(request, shown, None),
         Ok(proposed) => review::show(request, "new", &proposed, None),
         Err(error) => dialog(request, shown, Some(&error)),
     }
@@ -289,6 +291,22 @@ fn form(request: &Request, questions: &[Question<Asked>], answers: &Answers) -> 
     }
 }
 
+/// Whether a form was sent without a value that it needs.
+fn is_lacking(question: &Question<Asked>, fields: &FormFields) -> bool {
+    let is_theirs = |name: &str| fields.all("per-customer").any(|theirs| theirs == name);
+    let is_required = match &question.form {
+        Form::Text { required, .. } | Form::Reference { required, .. } => *required,
+        Form::Proposal { .. } => true,
+        _ => false,
+    };
+    let is_empty = match &question.asked {
+        Asked::Value(name) | Asked::Secret(name) => !is_theirs(name) && fields.filled(&format!("in.{name}")).is_none(),
+        Asked::Key => fields.filled("key").is_none(),
+        _ => false,
+    };
+    fields.has("values") && is_required && is_empty
+}
+
 /// One field of the form. A reference that was typed wrongly is not shown again: it may be the secret itself.
 fn input(fields: &FormFields, question: &Question<Asked>, name: &str, is_theirs: bool) -> Markup {
     let (suggested, required, is_reference, why) = match &question.form {
@@ -309,7 +327,7 @@ fn input(fields: &FormFields, question: &Question<Asked>, name: &str, is_theirs:
         div.field {
             label for=(id) { (line(&question.text)) @if required && !is_theirs { span.must { " required" } } }
             (layout::text_field(&id, name, &value, is_reference.then_some("NAME/KEY of a Secret"), Some(&format!("{id}-help"))))
-            p.help id={ (id) "-help" } { (text(&question.help)) @if let Some(why) = why { "; " (text(why)) } }
+            p.help id={ (id) "-help" } { @if is_lacking(question, fields) { b.wanted { "Fill this in:" } " " } (text(&question.help)) @if let Some(why) = why { "; " (text(why)) } }
         }
     }
 }
@@ -323,6 +341,17 @@ pub(super) fn propose(project: &Project, fields: &FormFields) -> Result<Proposed
     if let Some(name) = theirs.iter().find(|name| fields.filled(&format!("in.{name}")).is_some()) {
         let message = format!("each customer has their own {name}, and a global value is typed as well");
         return Err(AuthorError::refused(message, "leave the value empty, or take the tick away"));
+    }
+    let lacking: Vec<String> = questions(&interview, answers.clone())
+        .into_iter()
+        .filter(|question| is_lacking(question, fields))
+        .map(|question| question.text)
+        .collect();
+    if !lacking.is_empty() {
+        return Err(AuthorError::refused(
+            format!("not filled in: {}", and(&lacking)),
+            "fill in what is marked: nothing is lost of what you typed, except references that are none",
+        ));
     }
     let made = loop {
         match interview.next(&answers)? {

@@ -41,6 +41,9 @@ pub(super) fn show(request: &Request, kind: &str, proposed: &Proposed, notice: O
                     label { input type="checkbox" name="force" required; " Write it although the plan becomes worse" }
                 }
                 a.button href=(back_to) { "Cancel" }
+                @if is_typed(request, kind) {
+                    button.button name=(AGAIN) value="1" formaction={ "/" (kind) } formnovalidate { "Back to the form" }
+                }
                 button.button.main {
                     @if edited.files.is_empty() { "Write the ownership record" } @else { "Write " (files) }
                 }
@@ -52,8 +55,27 @@ pub(super) fn show(request: &Request, kind: &str, proposed: &Proposed, notice: O
     layout::reply(request, None, title, main)
 }
 
+/// The field that asks for the form again, with what was typed.
+const AGAIN: &str = "again";
+
 /// The fields that the second form has of its own.
-const OWN: [&str; 4] = ["token", "kind", "digest", "force"];
+const OWN: [&str; 5] = ["token", "kind", "digest", "force", AGAIN];
+
+/// Whether the form is asked for again, after its review.
+pub(super) fn asks_again(request: &Request) -> bool {
+    request.fields.has(AGAIN)
+}
+
+/// Whether what is reviewed was typed into a form.
+fn is_typed(request: &Request, kind: &str) -> bool {
+    let fields = &request.fields;
+    match kind {
+        "new" => true,
+        "set" => fields.has("seen"),
+        "keep" => fields.has("reason"),
+        _ => false,
+    }
+}
 
 fn worse(edited: &Edited) -> Markup {
     let worse = &edited.consequences.worse;

@@ -1,6 +1,6 @@
 //! An integration: its flows and steps with the connection at each, and its bindings in every tenant.
 
-use super::plan_entry::{self, entries_of, of_action};
+use super::plan_entry::{self, entries_of};
 use super::{bare_mark, mark};
 use crate::api::{Kind, sensitive};
 use crate::author::Draft;
@@ -16,6 +16,7 @@ use crate::page::request::Request;
 use crate::page::shown::ShownProject;
 use crate::report::binding::{BindingRow, BindingState, Scene, Used};
 use crate::report::overview_state::OverviewState;
+use crate::report::plan_state;
 use crate::text::count;
 use maud::{Markup, html};
 use std::collections::{BTreeMap, BTreeSet};
@@ -183,7 +184,7 @@ fn of_variable(shown: &ShownProject, tenant: &str, name: &str, variable: &str) -
     let changes =
         |action: &&Action| is_it(&action.change.object) && action.fields.iter().any(|change| is_meant(&change.field));
     let is_noted = |path: &[String]| Field::parse(&path.join(".")).is_some_and(|field| is_meant(&field));
-    let acts = target.actions.iter().find(changes).map(of_action);
+    let acts = target.actions.iter().find(changes).map(|action| plan_state::of_action(action, false));
     let waits = || target.waiting.iter().find(changes).map(|_| OverviewState::Waiting);
     let noted = || {
         target.notes.iter().find_map(|note| match note {

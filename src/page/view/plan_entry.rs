@@ -3,7 +3,7 @@
 use super::offer::offer;
 use super::{act, diff, page_of};
 use crate::api::sensitive;
-use crate::engine::model::code::{Code, Severity};
+use crate::engine::model::code::Severity;
 use crate::engine::model::finding::{At, Finding};
 use crate::engine::model::item::{Item, ObjectId};
 use crate::engine::model::plan::{Action, ActionKind, Impact, Note, Op, Plan, Target};
@@ -11,6 +11,7 @@ use crate::engine::model::record::Writer;
 use crate::page::layout::{line, text};
 use crate::page::shown::ShownProject;
 use crate::report::overview_state::OverviewState;
+use crate::report::plan_state;
 use crate::text::{capital, count};
 use maud::{Markup, html};
 use std::collections::BTreeSet;
@@ -26,22 +27,12 @@ pub(super) enum PlanEntry<'p> {
 
 impl<'p> PlanEntry<'p> {
     pub(super) fn state(&self) -> Option<OverviewState> {
-        Some(match self {
-            PlanEntry::Action(action) => of_action(action),
-            PlanEntry::Waiting(_) => OverviewState::Waiting,
-            PlanEntry::Note(Note::Blocked { .. }) => OverviewState::Blocked,
-            // As the overview has it: what the policy ignores is the tenant's own.
-            PlanEntry::Note(Note::Drift { ignored: true, .. }) => OverviewState::Kept,
-            PlanEntry::Note(Note::Drift { .. }) => OverviewState::Drift,
-            PlanEntry::Note(Note::Kept { .. }) => OverviewState::Kept,
-            PlanEntry::Note(Note::Manual { .. } | Note::Overridden { .. }) => return None,
-            PlanEntry::Finding(finding) => match finding.severity {
-                Severity::Error => OverviewState::Blocked,
-                Severity::Unreached if finding.code == Code::BindingUnknown => OverviewState::Unknown,
-                Severity::Unreached => OverviewState::Missing,
-                Severity::Warning => return None,
-            },
-        })
+        match self {
+            PlanEntry::Action(action) => Some(plan_state::of_action(action, false)),
+            PlanEntry::Waiting(action) => Some(plan_state::of_action(action, true)),
+            PlanEntry::Note(note) => plan_state::of_note(note),
+            PlanEntry::Finding(finding) => plan_state::of_finding(finding),
+        }
     }
 
     fn object(&self) -> Option<&'p ObjectId> {
@@ -67,17 +58,6 @@ impl<'p> PlanEntry<'p> {
             PlanEntry::Note(_) => false,
             PlanEntry::Finding(finding) => has(&finding.text),
         }
-    }
-}
-
-/// The state that an action means for its object.
-pub(in crate::page) fn of_action(action: &Action) -> OverviewState {
-    match action.action {
-        _ if !action.needs_approval.is_empty() => OverviewState::NeedsApproval,
-        ActionKind::Create => OverviewState::Create,
-        ActionKind::Update => OverviewState::Update,
-        ActionKind::Adopt => OverviewState::Adopt,
-        ActionKind::Delete => OverviewState::Delete,
     }
 }
 
@@ -129,7 +109,7 @@ pub(super) fn entry(shown: &ShownProject, target: &Target, entry: &PlanEntry<'_>
     let tenant = &target.tenant;
     match entry {
         PlanEntry::Action(action) => {
-            of_change(shown, tenant, action, of_action(action), &capital(action.action.as_str()))
+            of_change(shown, tenant, action, plan_state::of_action(action, false), &capital(action.action.as_str()))
         }
         PlanEntry::Waiting(action) => of_change(shown, tenant, action, OverviewState::Waiting, "Waits"),
         PlanEntry::Note(note) => of_note(tenant, note),

@@ -146,6 +146,61 @@ fn a_refused_connection_keeps_what_was_typed() {
     assert!(made.contains("title: Tickets") && made.contains("value: acme"), "{made}");
 }
 
+/// All that is empty is told at once, each beside its field.
+#[test]
+fn what_is_not_filled_in_is_told_at_once() {
+    let root = example("us-eu");
+    let served = Served::open(root.path());
+    let open =
+        form(&served, "/new?tenant=us-prod&component=postgres&credentials=OrganizationGlobal&type=postgres", "/new");
+    let refused = served
+        .submit(&open.with("in.host", "db.example").with("title", "Events").with("in.password", "").with("key", " "));
+    let words = refused.words();
+    assert!(words.contains("not filled in: database, password, username and Stable key"), "{words}");
+    assert_eq!(words.matches("Fill this in:").count(), 4, "{words}");
+    let again = refused.form("/new").unwrap();
+    let typed =
+        [("in.database", "events"), ("in.password", "events/password"), ("in.username", "reader"), ("key", "events")];
+    let filled = typed.iter().fold(again, |form, (name, value)| form.with(name, value));
+    served.write(&served.submit(&filled));
+    let made = fs::read_to_string(root.path().join("us-prod/connections/events.yaml")).unwrap();
+    assert!(made.contains("title: Events") && made.contains("db.example"), "{made}");
+}
+
+/// From the review, the form comes back with what was typed, and is reviewed again.
+#[test]
+fn a_review_leads_back_to_the_form() {
+    let root = example("us-eu");
+    let served = Served::open(root.path());
+    let before = files(root.path());
+    let back = |review: &Answer, to: &str| {
+        let form = review.form("/write").unwrap().with("again", "1");
+        served.submit(&Form { action: to.to_string(), ..form })
+    };
+    let review =
+        served.submit(&form(&served, WAREHOUSE, "/set").with("in.port", "5999").with("description", "Of orders"));
+    let again = back(&review, "/set").form("/set").unwrap();
+    for (name, value) in [("in.port", "5999"), ("description", "Of orders")] {
+        assert!(again.fields.contains(&(name.to_string(), value.to_string())), "{name}");
+    }
+    let review = served.submit(&again.with("in.port", "5998"));
+    assert!(review.body.contains("5998") && !review.body.contains("5999"), "{}", review.words());
+    assert!(files(root.path()) == before);
+    served.write(&review);
+    let text = fs::read_to_string(root.path().join("us-prod/connections/warehouse.yaml")).unwrap();
+    assert!(text.contains("5998") && text.contains("Of orders"), "{text}");
+
+    let open =
+        form(&served, "/new?tenant=us-prod&component=postgres&credentials=OrganizationGlobal&type=postgres", "/new");
+    let typed =
+        [("in.database", "d"), ("in.host", "h"), ("in.password", "events/p"), ("in.username", "u"), ("key", "events")];
+    let review = served.submit(&typed.iter().fold(open, |form, (name, value)| form.with(name, value)));
+    let again = back(&review, "/new").form("/new").unwrap();
+    for (name, value) in typed {
+        assert!(again.fields.contains(&(name.to_string(), value.to_string())), "{name}");
+    }
+}
+
 #[test]
 fn the_toggle_of_embedded_workflows_is_one_form() {
     let toggle = |served: &Served| {
