@@ -4,6 +4,7 @@ use super::hub::{self, HubOptions};
 use super::options::{ListFormatOption, Narrowing, RootArgument};
 use super::output::{ListFormat, Output};
 use super::{CommandFailure, planning};
+use crate::git::Repository;
 use crate::hub::{OpenHub, mode, status_command};
 use crate::page;
 use crate::project::Project;
@@ -18,6 +19,7 @@ use crate::report::components::ComponentsReport;
 use crate::report::matrix::Matrix;
 use crate::tenant::cluster::hub::HubTenant;
 use clap::Args;
+use jiff::Timestamp;
 use std::collections::BTreeSet;
 
 /// Show the state of every tenant
@@ -95,10 +97,17 @@ impl StatusArgs {
             }
             ListFormat::Html => {
                 let overview = report::overview::Overview::of(&planned.world, &planned.plan);
-                page::static_overview(&overview, &self.root.name())
+                page::static_overview(&overview, &self.root.name(), &self.read_at(Timestamp::now()))
             }
         })?;
         Ok(planned.plan.exit)
+    }
+
+    /// When this was read, and from which commit, where it is in a work tree: a file outlasts both.
+    fn read_at(&self, now: Timestamp) -> String {
+        let commit = Repository::around(self.root.root()).and_then(|repository| repository.commit("HEAD"));
+        let commit = commit.map(|commit| format!(", work tree at commit {}", commit.short())).unwrap_or_default();
+        format!("Read on {}{commit}.", now.strftime("%Y-%m-%d at %H:%M UTC"))
     }
 
     /// Shows components with their connections.

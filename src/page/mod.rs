@@ -159,6 +159,7 @@ async fn print_addresses(desk: Arc<PageDesk>, mut again: tokio::sync::mpsc::Unbo
 const STATIC_ROWS: usize = 1_000;
 
 /// The overview as one static file without script, for artefacts of CI: what is not in sync, and counts of the rest.
-pub fn static_overview(overview: &Overview, name: &str) -> String {
-    view::overview::static_file(overview, name, STATIC_ROWS)
+/// `name` is that of the project, and `read_at` says in a sentence when it was read.
+pub fn static_overview(overview: &Overview, name: &str, read_at: &str) -> String {
+    view::overview::static_file(overview, (name, read_at), STATIC_ROWS)
 }

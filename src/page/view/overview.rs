@@ -332,7 +332,7 @@ fn row(overview: &Overview, row: &OverviewRow, is_of_keys: bool, links: bool) ->
 }
 
 /// The overview as one file without script: what is not in sync, and counts of the rest. It is legible without its style.
-pub(in crate::page) fn static_file(overview: &Overview, name: &str, most: usize) -> String {
+pub(in crate::page) fn static_file(overview: &Overview, (name, read_at): (&str, &str), most: usize) -> String {
     let open = |rows: &[OverviewRow]| -> usize { rows.iter().filter(|row| !row.is_quiet()).count() };
     // Many tenants make wide rows: the file stays small all the same.
     let most = most.min(STATIC_CELLS / overview.tenants.len().max(1));
@@ -362,7 +362,7 @@ pub(in crate::page) fn static_file(overview: &Overview, name: &str, most: usize)
             body {
                 header.top { span.brand { (maud::PreEscaped(LOGO)) "Stablekey" } div.state { span { (line(name)) } } }
                 main {
-                    div.head { div { h1 { "Overview" } p { (sentence(overview)) } } }
+                    div.head { div { h1 { "Overview" } p { (sentence(overview)) } p.dim { (line(read_at)) } } }
                     @for tenant in overview.tenants.iter().filter(|tenant| tenant.unreachable.is_some()) {
                         p.notice.bad { b { (line(&tenant.name)) } " cannot be read: " (text(tenant.unreachable.as_deref().unwrap_or_default())) }
                     }
@@ -411,13 +411,13 @@ mod tests {
     #[test]
     fn a_static_overview_is_bounded() {
         for tenants in [1, 5, 8, 20, 200] {
-            let html = static_file(&overview(3_000, tenants), "acme", 1_000);
+            let html = static_file(&overview(3_000, tenants), ("acme", ""), 1_000);
             assert!(html.len() <= 2_000_000, "{tenants}: {}", html.len());
             assert!(html.matches("<tr>").count() <= 1_000 + 2, "{tenants}");
             assert!(!html.contains("<script") && !html.contains("<a "), "{tenants}");
             assert!(html.contains("more are not in sync"), "{tenants}");
         }
-        let html = static_file(&overview(0, 0), "<b>", 1_000);
-        assert!(html.contains("Overview of &lt;b&gt;"), "{html}");
+        let html = static_file(&overview(0, 0), ("<b>", "Read today."), 1_000);
+        assert!(html.contains("Overview of &lt;b&gt;") && html.contains("Read today."), "{html}");
     }
 }

@@ -323,6 +323,7 @@ fn what_is_in_sync_everywhere_is_counted_as_listed() {
     assert!(all.0 > 1, "{all:?}");
     // The static file counts the same.
     let html = said(&run(root.path(), &["status", "-o", "html"]));
+    assert!(html.contains("Read on 20"), "{html}");
     let part = html.split("<h2>Connections</h2>").nth(1).unwrap();
     let part = part.split("</section>").next().unwrap();
     assert!(part.contains(&format!("{} in sync everywhere", all.0)), "{part}");
