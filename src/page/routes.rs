@@ -3,7 +3,9 @@
 use super::asked;
 use super::desk::PageDesk;
 use super::fields::FormFields;
+use super::forms;
 use super::guard::{self, RefusedRequest};
+use super::refusals;
 use super::reply::{self, Reply};
 use super::request::Request;
 use super::shown::ShownProject;
@@ -118,7 +120,7 @@ type PageView = fn(&Request, &ShownProject) -> Reply;
 
 fn get(request: &Request) -> Reply {
     if let Err(doubled) = request.fields.are_single(&["per-customer"]) {
-        return layout::misnamed(request, &doubled.into());
+        return refusals::misnamed(request, &doubled.into());
     }
     if let PageSubject::Hub(from) = &request.desk.options.shows {
         return hub::get(request, from);
@@ -144,7 +146,7 @@ fn get(request: &Request) -> Reply {
         "/steps" => view::steps::show,
         "/problems" => view::problems::show,
         _ => {
-            return layout::refused(
+            return refusals::refused(
                 request,
                 404,
                 "Nothing here",
@@ -155,7 +157,7 @@ fn get(request: &Request) -> Reply {
     };
     with_shown(request, |request, shown| match asked::is_there(request.uri.path(), &request.fields, shown) {
         Ok(()) => view(request, shown),
-        Err(why) => layout::misnamed(request, &why),
+        Err(why) => refusals::misnamed(request, &why),
     })
 }
 
@@ -165,7 +167,7 @@ fn post(request: &Request) -> Reply {
     }
     if let Err(super::fields::Doubled(name)) = request.fields.are_single(&["per-customer"]) {
         let help = "Go back, reload the page, and try again.";
-        return layout::refused(
+        return refusals::refused(
             request,
             400,
             "Nothing was changed",
@@ -178,7 +180,7 @@ fn post(request: &Request) -> Reply {
     }
     if let (Some(failure), "/write" | "/apply" | "/revert") = (&request.reading.failure, request.uri.path()) {
         // What was read before is not what is there now.
-        return layout::refused(request, 409, "Nothing was written", &failure.message, &failure.help);
+        return refusals::refused(request, 409, "Nothing was written", &failure.message, &failure.help);
     }
     let act: PageView = match request.uri.path() {
         "/read" => return act::read(request),
@@ -192,7 +194,7 @@ fn post(request: &Request) -> Reply {
         "/revert" => act::revert::begin,
         "/stop" => return act::apply::stop(request),
         _ => {
-            return layout::refused(
+            return refusals::refused(
                 request,
                 404,
                 "Nothing here",
@@ -213,7 +215,7 @@ fn with_shown(request: &Request, view: impl FnOnce(&Request, &ShownProject) -> R
                 request,
                 None,
                 "Not read",
-                maud::html! { h1 { "Nothing can be shown" } (layout::read_again(request)) },
+                maud::html! { h1 { "Nothing can be shown" } (forms::read_again(request)) },
             ),
         ),
         None => reply::page(200, layout::not_yet(request)),

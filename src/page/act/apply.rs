@@ -5,8 +5,9 @@ use crate::apply::{self, Consent, Outcome, Refusal, Report};
 use crate::engine::model::plan::{FieldChange, Note, Plan, Scope};
 use crate::page::consent::{applicable, digest_of_plan};
 use crate::page::desk::PageDesk;
-use crate::page::layout;
+use crate::page::message;
 use crate::page::plans_shown::{self, ShownActions};
+use crate::page::refusals;
 use crate::page::reply::{self, Reply};
 use crate::page::request::Request;
 use crate::page::running::{ApplyEnd, ApplyResult, ApplyRun};
@@ -50,7 +51,7 @@ pub(in crate::page) fn begin_with(
         "all" => true,
         "rest" => false,
         _ => {
-            return layout::refused(
+            return refusals::refused(
                 request,
                 400,
                 "Nothing was changed",
@@ -61,10 +62,10 @@ pub(in crate::page) fn begin_with(
     };
     if applicable(plan).next().is_none() {
         let help = "Open the plan: it shows what there is to do.";
-        return layout::refused(request, 409, "Nothing was changed", "There is nothing to apply.", help);
+        return refusals::refused(request, 409, "Nothing was changed", "There is nothing to apply.", help);
     }
     if approves && needs_approval(plan) && !fields.has("approve") {
-        return again(layout::refusal(
+        return again(message::refusal(
             &format!("Nothing was changed. {NOT_TICKED}"),
             "Read them, tick the box, and apply again.",
         ));
@@ -79,7 +80,7 @@ pub(in crate::page) fn begin_with(
     };
     match request.desk.running.start(run, work) {
         true => reply::see_other("/apply"),
-        false => layout::refused(
+        false => refusals::refused(
             request,
             409,
             "Nothing was changed",

@@ -9,7 +9,9 @@ use crate::author::keep::{KeepLive, Kept, keep};
 use crate::engine::model::item::ObjectId;
 use crate::page::address::{self, PageAddress};
 use crate::page::fields::FormFields;
+use crate::page::forms;
 use crate::page::layout::{self, line};
+use crate::page::refusals;
 use crate::page::reply::{self, Reply};
 use crate::page::request::Request;
 use crate::page::shown::ShownProject;
@@ -24,7 +26,7 @@ pub(crate) fn ask(request: &Request, shown: &ShownProject) -> Reply {
         Ok(proposed) => review::show(request, "keep", &proposed, None),
         // Only the reason is missing where any reason would do.
         Err(_) if asked(&shown.project, &request.fields, Some("any".to_string())).is_ok() => form(request, shown, None),
-        Err(error @ AuthorError::Unknown { .. }) => layout::refused_edit(request, "Keep", &error),
+        Err(error @ AuthorError::Unknown { .. }) => refusals::refused_edit(request, "Keep", &error),
         Err(error) => form(request, shown, Some(&error)),
     }
 }
@@ -45,7 +47,7 @@ fn form(request: &Request, shown: &ShownProject, wrong: Option<&AuthorError>) ->
         h1 { (line(&title)) }
         (reason::refusal(wrong))
         form.fields method="post" action="/keep" data-keep {
-            (layout::token(request))
+            (forms::token(request))
             @for name in ["tenant", "object", "field", "back"] {
                 input type="hidden" name=(name) value=(fields.text(name));
             }

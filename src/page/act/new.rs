@@ -9,7 +9,9 @@ use crate::author::question::{Answer, Choice, Form, Question};
 use crate::author::{AuthorError, Draft};
 use crate::page::address::{self, PageAddress};
 use crate::page::fields::FormFields;
+use crate::page::forms;
 use crate::page::layout::{self, NavEntry, line, text};
+use crate::page::refusals;
 use crate::page::reply::Reply;
 use crate::page::request::Request;
 use crate::page::shown::ShownProject;
@@ -66,7 +68,7 @@ fn dialog(request: &Request, shown: &ShownProject, wrong: Option<&AuthorError>) 
     let interview = Interview::new(&shown.project);
     let mut answers = match chosen(fields) {
         Ok(answers) => answers,
-        Err(error) => return layout::refused_edit(request, "Add connection", &error),
+        Err(error) => return refusals::refused_edit(request, "Add connection", &error),
     };
     // The key stands in the form too, where a person may change it, unless it decides what else is asked.
     if fields.has("values") && fields.filled("component").is_some() {
@@ -74,7 +76,7 @@ fn dialog(request: &Request, shown: &ShownProject, wrong: Option<&AuthorError>) 
     }
     let next = match interview.next(&answers) {
         Ok(next) => next,
-        Err(error) => return layout::refused_edit(request, "Add connection", &error),
+        Err(error) => return refusals::refused_edit(request, "Add connection", &error),
     };
     let inner = match next {
         Next::Ask(question) if is_choice(&question) => choice(request, &question),
@@ -88,7 +90,7 @@ fn dialog(request: &Request, shown: &ShownProject, wrong: Option<&AuthorError>) 
             }
             h1 { "Add connection" }
         } }
-        @if let Some(error) = wrong { (layout::edit_refusal(error)) }
+        @if let Some(error) = wrong { (refusals::edit_refusal(error)) }
         (answered(request))
         (inner)
     };
@@ -236,7 +238,7 @@ fn form(request: &Request, questions: &[Question<Asked>], answers: &Answers) -> 
     let of = |asked: Asked| questions.iter().find(|question| question.asked == asked);
     html! {
         form.fields method="post" action="/new" data-keep {
-            (layout::token(request))
+            (forms::token(request))
             input type="hidden" name="values" value="1";
             input type="hidden" name="back" value=(fields.text("back"));
             @for one in CHOSEN.iter().filter(|one| **one != "key" && fields.has(one)) {
@@ -326,7 +328,7 @@ fn input(fields: &FormFields, question: &Question<Asked>, name: &str, is_theirs:
     html! {
         div.field {
             label for=(id) { (line(&question.text)) @if required && !is_theirs { span.must { " required" } } }
-            (layout::text_field(&id, name, &value, is_reference.then_some("NAME/KEY of a Secret"), Some(&format!("{id}-help"))))
+            (forms::text_field(&id, name, &value, is_reference.then_some("NAME/KEY of a Secret"), Some(&format!("{id}-help"))))
             p.help id={ (id) "-help" } { @if is_lacking(question, fields) { b.wanted { "Fill this in:" } " " } (text(&question.help)) @if let Some(why) = why { "; " (text(why)) } }
         }
     }

@@ -2,7 +2,8 @@
 
 use crate::author::AuthorError;
 use crate::page::fields::FormFields;
-use crate::page::layout::{self, line, text};
+use crate::page::layout::{line, text};
+use crate::page::refusals;
 use maud::{Markup, html};
 
 /// The field. `at_origin` makes the address of the page that edits the same in the tenant from which a sync brings it.
@@ -35,6 +36,6 @@ pub(super) fn field(
 /// Why an edit cannot be made. That a reason is missing stands beside its field.
 pub(super) fn refusal(wrong: Option<&AuthorError>) -> Markup {
     html! {
-        @if let Some(error) = wrong.filter(|error| !matches!(error, AuthorError::NoReason { .. })) { (layout::edit_refusal(error)) }
+        @if let Some(error) = wrong.filter(|error| !matches!(error, AuthorError::NoReason { .. })) { (refusals::edit_refusal(error)) }
     }
 }

@@ -7,6 +7,7 @@ use crate::engine::model::revert::Revert;
 use crate::page::address::PageAddress;
 use crate::page::consent::applicable;
 use crate::page::layout::{self, line};
+use crate::page::refusals;
 use crate::page::reply::{self, Reply};
 use crate::page::request::Request;
 use crate::page::shown::ShownProject;
@@ -18,16 +19,16 @@ use std::collections::BTreeSet;
 /// The plan of what is put back, or why there is none.
 fn planned(request: &Request, shown: &ShownProject) -> Result<(Scope, Plan, String), Box<Reply>> {
     let (tenant, object, field) = named(&shown.project, Some(&shown.planned.plan), &request.fields)
-        .map_err(|error| Box::new(layout::refused_edit(request, "Revert", &error)))?;
+        .map_err(|error| Box::new(refusals::refused_edit(request, "Revert", &error)))?;
     let what = match &field {
         Some(field) => format!("{field} of {tenant}/{object}"),
         None => format!("{tenant}/{object}"),
     };
     if let Err(error) = crate::author::goes_on(&shown.project, &tenant) {
-        return Err(Box::new(layout::refused_edit(request, "Revert", &error)));
+        return Err(Box::new(refusals::refused_edit(request, "Revert", &error)));
     }
     if let Err(error) = crate::author::is_known(&shown.project, &tenant, &object) {
-        return Err(Box::new(layout::refused_edit(request, "Revert", &error)));
+        return Err(Box::new(refusals::refused_edit(request, "Revert", &error)));
     }
     let revert = Revert { tenant: tenant.clone(), object, field };
     let scope = Scope { tenants: BTreeSet::from([tenant]), revert: Some(revert), ..Scope::default() };

@@ -4,7 +4,9 @@ use super::back;
 use super::proposed::Proposed;
 use crate::author::Edited;
 use crate::engine::model::plan::{Action, ActionKind};
+use crate::page::forms;
 use crate::page::layout::{self, line, text};
+use crate::page::message;
 use crate::page::reply::Reply;
 use crate::page::request::Request;
 use crate::page::view::diff;
@@ -30,7 +32,7 @@ pub(super) fn show(request: &Request, kind: &str, proposed: &Proposed, notice: O
             }
             (consequences(edited))
             form.consent method="post" action="/write" data-keep {
-                (layout::token(request))
+                (forms::token(request))
                 input type="hidden" name="kind" value=(kind);
                 input type="hidden" name="digest" value=(proposed.digest());
                 @for (name, value) in request.fields.iter().filter(|(name, _)| !OWN.contains(name)) {
@@ -115,7 +117,7 @@ fn consequences(edited: &Edited) -> Markup {
         (list("New warnings", after.warnings.iter().cloned()))
         @if !edited.manual.is_empty() {
             section { h2 { "Manual steps " span.count { (edited.manual.len()) } }
-                @for step in &edited.manual { div.step { (layout::steps(step)) } } }
+                @for step in &edited.manual { div.step { (message::steps(step)) } } }
         }
     }
 }

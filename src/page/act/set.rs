@@ -9,7 +9,9 @@ use crate::engine::model::canonical::Digest;
 use crate::engine::model::plan::{ActionKind, FieldChange, Op, Plan};
 use crate::page::address::{self, PageAddress};
 use crate::page::fields::FormFields;
+use crate::page::forms;
 use crate::page::layout::{self, NavEntry, line};
+use crate::page::refusals;
 use crate::page::reply::Reply;
 use crate::page::request::Request;
 use crate::page::shown::ShownProject;
@@ -113,7 +115,7 @@ fn form(request: &Request, shown: &ShownProject, wrong: Option<&AuthorError>) ->
     let fields = &request.fields;
     let present = match is_settable(&shown.project, &asked(fields)).and_then(|()| present(&shown.project, fields)) {
         Ok(present) => present,
-        Err(error) => return layout::refused_edit(request, "Edit connection", &error),
+        Err(error) => return refusals::refused_edit(request, "Edit connection", &error),
     };
     let Present { settable, spec, seen } = &present;
     let pending = pending(&shown.planned.plan, settable);
@@ -130,7 +132,7 @@ fn form(request: &Request, shown: &ShownProject, wrong: Option<&AuthorError>) ->
         } }
         (reason::refusal(wrong))
         form.fields method="post" action="/set" data-keep {
-            (layout::token(request))
+            (forms::token(request))
             input type="hidden" name="tenant" value=(settable.tenant);
             input type="hidden" name="key" value=(settable.key);
             input type="hidden" name="seen" value=(seen);
@@ -201,7 +203,7 @@ fn input(
         (was(&name, shown))
         div.field {
             label for=(id) { (line(&input.name)) @if prefix == "test." { " for tests" } }
-            (layout::text_field(&id, &name, value, input.is_secret.then_some("NAME/KEY of a Secret"), Some(&format!("{id}-help"))))
+            (forms::text_field(&id, &name, value, input.is_secret.then_some("NAME/KEY of a Secret"), Some(&format!("{id}-help"))))
             (meanwhile(fields, &name, shown))
             p.help id={ (id) "-help" } {
                 @if is_per_customer { "each customer has their own; a value here would be the same for all" }
@@ -261,7 +263,7 @@ fn plain(fields: &FormFields, name: &str, title: &str, pending: Option<&String>,
         (was(name, shown))
         div.field {
             label for=(id) { (title) }
-            (layout::text_field(&id, name, value, None, pending.map(|_| help.as_str())))
+            (forms::text_field(&id, name, value, None, pending.map(|_| help.as_str())))
             (meanwhile(fields, name, shown))
             @if pending.is_some() { p.help id=(help) { (will_be(present)) } }
         }

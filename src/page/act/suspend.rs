@@ -6,7 +6,7 @@ use crate::author::suspend::suspend;
 use crate::author::{AuthorError, Draft};
 use crate::engine::model::item::ObjectId;
 use crate::page::fields::FormFields;
-use crate::page::layout;
+use crate::page::refusals;
 use crate::page::reply::Reply;
 use crate::page::request::Request;
 use crate::page::shown::ShownProject;
@@ -19,7 +19,7 @@ pub(crate) fn review(request: &Request, shown: &ShownProject) -> Reply {
         Ok(proposed) => return review::show(request, "suspend", &proposed, None),
         Err(error) => error,
     };
-    layout::refused_edit(request, "Not possible", &error)
+    refusals::refused_edit(request, "Not possible", &error)
 }
 
 /// The edit.

@@ -7,7 +7,9 @@ use crate::author::designer::{Choices, Missing, Moved, SwitchConnection, switch}
 use crate::author::{AuthorError, Draft};
 use crate::page::address::{self, PageAddress};
 use crate::page::fields::FormFields;
+use crate::page::forms;
 use crate::page::layout::{self, NavEntry, line};
+use crate::page::refusals;
 use crate::page::reply::Reply;
 use crate::page::request::Request;
 use crate::page::shown::ShownProject;
@@ -61,7 +63,7 @@ fn dialog(request: &Request, shown: &ShownProject, wrong: Option<&AuthorError>) 
     let choices = match switch(&mut draft, &open, false).map(|switched| switched.missing) {
         Ok(Some(Missing::Connection(choices))) => choices,
         Ok(_) => {
-            return layout::refused(
+            return refusals::refused(
                 request,
                 400,
                 "Nothing to switch",
@@ -69,7 +71,7 @@ fn dialog(request: &Request, shown: &ShownProject, wrong: Option<&AuthorError>) 
                 "Open the integration, and choose a step or a variable there.",
             );
         }
-        Err(error) => return layout::refused_edit(request, "Not possible", &error),
+        Err(error) => return refusals::refused_edit(request, "Not possible", &error),
     };
     let Choices { what: step, tenant, connections, bound, component, type_, .. } = &choices;
     let back = address::integration(fields.text("integration"), tenant);
@@ -89,7 +91,7 @@ fn dialog(request: &Request, shown: &ShownProject, wrong: Option<&AuthorError>) 
         } div.do { a.button href=(add) { "Create one" } } }
         (reason::refusal(wrong))
         form.fields method="post" action="/switch" data-keep {
-            (layout::token(request))
+            (forms::token(request))
             input type="hidden" name="tenant" value=(tenant);
             input type="hidden" name="back" value=(back);
             @for name in ["integration", "input"].iter().chain(&MOVED) {

@@ -6,7 +6,8 @@ use crate::author::AuthorError;
 use crate::engine::model::plan::Action;
 use crate::page::OpenScope;
 use crate::page::fields::FormFields;
-use crate::page::layout;
+use crate::page::message;
+use crate::page::refusals;
 use crate::page::reply::{self, Reply};
 use crate::page::request::{Request, WRITTEN};
 use crate::page::shown::ShownProject;
@@ -62,7 +63,7 @@ impl EditKind {
 pub(crate) fn write(request: &Request, shown: &ShownProject) -> Reply {
     let fields = &request.fields;
     let Some(kind) = EditKind::ALL.into_iter().find(|kind| kind.name() == fields.text("kind")) else {
-        return layout::refused(
+        return refusals::refused(
             request,
             400,
             "Nothing was changed",
@@ -73,14 +74,14 @@ pub(crate) fn write(request: &Request, shown: &ShownProject) -> Reply {
     // What is there now counts, not what was read for the page: a tenant may have been suspended since.
     let project = match (shown.folder.open)(OpenScope::Files(&shown.project)) {
         Ok(project) => project,
-        Err(failure) => return layout::refused(request, 503, "Nothing was written", &failure.message, &failure.help),
+        Err(failure) => return refusals::refused(request, 503, "Nothing was written", &failure.message, &failure.help),
     };
     let proposed = match kind.propose(&project, fields) {
         Ok(proposed) => proposed,
         Err(error) => {
             return match kind.propose(&shown.project, fields) {
                 // What was read for the page does not show the reason yet.
-                Ok(_) => layout::refused_edit(request, "Nothing was written", &error),
+                Ok(_) => refusals::refused_edit(request, "Nothing was written", &error),
                 // The form again, with the reason.
                 Err(_) => kind.review(request, shown),
             };
@@ -94,19 +95,19 @@ pub(crate) fn write(request: &Request, shown: &ShownProject) -> Reply {
     }
     if !proposed.edited.consequences.worse.is_empty() && !fields.has("force") {
         let notice =
-            layout::refusal("Nothing was written: the plan becomes worse.", "Tick the box to write it all the same.");
+            message::refusal("Nothing was written: the plan becomes worse.", "Tick the box to write it all the same.");
         return review::show(request, kind.name(), &proposed, Some(notice));
     }
     if let Err(error) = proposed.edited.write(&RealDisk) {
         request.desk.read_again();
-        return layout::refused_edit(request, "Not written", &error);
+        return refusals::refused_edit(request, "Not written", &error);
     }
     if let Some((tenant, records)) = &proposed.records
         && let Err(why) = write_records(&project, tenant, records)
     {
         request.desk.read_again();
         let message = format!("The files are written, and the ownership record of {tenant} is not: {why}");
-        return layout::refused(request, 502, "Written in part", &message, "Do it again to finish.");
+        return refusals::refused(request, 502, "Written in part", &message, "Do it again to finish.");
     }
     request.desk.read_again();
     request.desk.wait_for_reading(request.reading.read);

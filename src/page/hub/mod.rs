@@ -19,6 +19,8 @@ use super::layout;
 use super::reply::{self, Reply};
 use super::request::Request;
 use super::{PageHub, act};
+use crate::page::forms;
+use crate::page::refusals;
 use maud::html;
 use shown::HubShown;
 
@@ -37,7 +39,7 @@ pub(super) fn get(request: &Request, from: &PageHub) -> Reply {
     };
     with_shown(request, |shown| match asked::is_there(request.uri.path(), &request.fields, shown) {
         Ok(()) => view(request, shown),
-        Err(why) => layout::misnamed(request, &why),
+        Err(why) => refusals::misnamed(request, &why),
     })
 }
 
@@ -53,14 +55,14 @@ pub(super) fn post(request: &Request, from: &PageHub) -> Reply {
 }
 
 fn nothing(request: &Request, message: &str) -> Reply {
-    layout::refused(request, 404, "Nothing here", message, "")
+    refusals::refused(request, 404, "Nothing here", message, "")
 }
 
 fn with_shown(request: &Request, view: impl FnOnce(&HubShown) -> Reply) -> Reply {
     match &request.reading.hub {
         Some(shown) => view(shown),
         None if request.reading.failure.is_some() => {
-            let main = html! { h1 { "Nothing can be shown" } (layout::read_again(request)) };
+            let main = html! { h1 { "Nothing can be shown" } (forms::read_again(request)) };
             reply::page(200, layout::page(request, None, "Not read", main))
         }
         None => reply::page(200, layout::not_yet(request)),

@@ -4,6 +4,7 @@ use super::shown::HubShown;
 use super::state::{HubState, word};
 use super::words::{button, headline_of, target};
 use crate::hub::{AskedTargets, mode};
+use crate::page::forms;
 use crate::page::layout::{self, NavEntry, line, text, with};
 use crate::page::reply::Reply;
 use crate::page::request::Request;
@@ -54,7 +55,7 @@ pub(super) fn show(request: &Request, shown: &HubShown) -> Reply {
                 }
             }
             form.do method="post" action="/reconcile" {
-                (layout::token(request))
+                (forms::token(request))
                 input type="hidden" name="back" value="/";
                 (button("Reconcile all", "", shown.rights.syncs.as_deref()))
             }

@@ -8,6 +8,7 @@ use crate::hub::{HubFailure, OpenHub};
 use crate::page::PageHub;
 use crate::page::address::PageAddress;
 use crate::page::fields::FormFields;
+use crate::page::forms;
 use crate::page::layout::{self, NavEntry, line};
 use crate::page::reply::{self, Reply};
 use crate::page::request::Request;
@@ -61,7 +62,7 @@ pub(super) fn ask(request: &Request, shown: &HubShown) -> Reply {
                 section { h2 { "As it was planned last" } ul.plain { @for one in &waits { li { (line(one)) } } } }
             }
             form.consent method="post" action="/suspend" data-keep {
-                (layout::token(request))
+                (forms::token(request))
                 @for field in ["tenant", "sync", "suspend"] {
                     @if request.fields.has(field) { input type="hidden" name=(field) value=(request.fields.text(field)); }
                 }

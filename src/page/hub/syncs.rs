@@ -6,6 +6,7 @@ use super::words::{button, headline_of};
 use super::{suspend, words};
 use crate::api::Kind;
 use crate::hub::{AskedTargets, mode, targets_of};
+use crate::page::forms;
 use crate::page::layout::{self, NavEntry, line, text};
 use crate::page::reply::Reply;
 use crate::page::request::Request;
@@ -80,7 +81,7 @@ fn of_sync(request: &Request, shown: &HubShown, sync: &HubSync, parts: &[HubPart
             }
             div.do {
                 form method="post" action="/reconcile" {
-                    (layout::token(request))
+                    (forms::token(request))
                     input type="hidden" name="sync" value=(sync.name);
                     input type="hidden" name="back" value="/syncs";
                     (button("Reconcile", "", shown.rights.syncs.as_deref()))

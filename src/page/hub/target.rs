@@ -6,8 +6,11 @@ use super::words::button;
 use crate::engine::model::plan::Op;
 use crate::hub::{HubFailure, OpenHub, mode, waiting};
 use crate::page::PageHub;
+use crate::page::forms;
 use crate::page::layout::{self, NavEntry, line, text};
+use crate::page::message;
 use crate::page::plans_shown::ShownActions;
+use crate::page::refusals;
 use crate::page::reply::Reply;
 use crate::page::request::Request;
 use crate::page::view::{act, bare_mark, diff};
@@ -26,7 +29,13 @@ pub(super) fn show(request: &Request, from: &PageHub, shown: &HubShown) -> Reply
     let (sync, tenant) = (request.fields.text("sync"), request.fields.text("tenant"));
     let Some(mut part) = shown.part(sync, tenant) else {
         let message = format!("{sync} does not write to {tenant}, or there is no such sync.");
-        return layout::refused(request, 404, "Nothing here", &message, "The overview has all syncs in their targets.");
+        return refusals::refused(
+            request,
+            404,
+            "Nothing here",
+            &message,
+            "The overview has all syncs in their targets.",
+        );
     };
     let unshown = waiting::plan(&shown.hub, &mut part).err().and_then(|_| later(from, &mut part).err());
     let plan = part.waiting.as_ref().and_then(|waiting| KeptPlan::read(waiting.plan.get()).ok());
@@ -43,14 +52,14 @@ pub(super) fn show(request: &Request, from: &PageHub, shown: &HubShown) -> Reply
                 p { (bare_mark(state.mark)) " " (state.word) " · mode " (mode) @if let Some(sums) = part.sums() { " · " (sums) } }
             }
             form.do method="post" action="/reconcile" {
-                (layout::token(request))
+                (forms::token(request))
                 input type="hidden" name="sync" value=(sync);
                 input type="hidden" name="back" value=(request.here());
                 (button("Reconcile", "", shown.rights.syncs.as_deref()))
             }
         }
         (told(&part, &state))
-        @if let Some(HubFailure { message, help, .. }) = &unshown { (layout::refusal(message, help)) }
+        @if let Some(HubFailure { message, help, .. }) = &unshown { (message::refusal(message, help)) }
         @if let Some(plan) = &plan {
             section aria-labelledby="h-waits" {
                 h2 #h-waits { "What waits " span.count { (thousands(plan.actions().count())) } }
@@ -88,13 +97,13 @@ fn told(part: &HubPart, state: &HubState) -> Markup {
     let reported = word(&part.target.state);
     let whole = part.message().map(|message| part.with_context(&message)).unwrap_or_default();
     html! {
-        @for condition in part.conditions() { div.notice.warn { p { b { (line(&condition.type_)) } } (layout::steps(&part.with_context(&condition.message))) } }
+        @for condition in part.conditions() { div.notice.warn { p { b { (line(&condition.type_)) } } (message::steps(&part.with_context(&condition.message))) } }
         @if let Some(why) = &state.doubt { div.notice.warn { p { (text(&capital(why))) "." } } }
         // The commands that approve a plan are this page's form.
         div.told {
             @if state.doubt.is_some() { p { "Reported last: " (reported) } }
             @if part.awaits_approval() { p { (text(&part.headline())) } }
-            @else if state.doubt.is_none() || whole != reported { (layout::steps(&whole)) }
+            @else if state.doubt.is_none() || whole != reported { (message::steps(&whole)) }
         }
     }
 }
@@ -105,7 +114,7 @@ fn of_section(section: &Section) -> Markup {
             h2 { (capital(section.word)) " " span.count { (section.entries.len()) } }
             @if !section.meaning.is_empty() { p.dim { (text(&section.meaning)) } }
             ul.plain {
-                @for entry in &section.entries { li { (layout::steps(entry)) } }
+                @for entry in &section.entries { li { (message::steps(entry)) } }
                 @if let Some(rest) = section.rest() { li.dim { (rest) } }
             }
             @for advice in &section.advice { p.why { "→ " (text(advice)) } }
@@ -169,7 +178,7 @@ fn consent(request: &Request, shown: &HubShown, part: &HubPart, plan: &KeptPlan,
             div.notice.good { p { "This is approved. The syncer carries out exactly that." } }
         } @else {
             form.consent method="post" action="/approve" {
-                (layout::token(request))
+                (forms::token(request))
                 input type="hidden" name="sync" value=(sync);
                 input type="hidden" name="tenant" value=(tenant);
                 input type="hidden" name="digest" value=(digest);

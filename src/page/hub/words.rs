@@ -4,6 +4,7 @@ use crate::api::Condition;
 use crate::hub::HubFailure;
 use crate::page::address::PageAddress;
 use crate::page::layout::{self, text};
+use crate::page::message;
 use crate::page::reply::{self, Reply};
 use crate::page::request::Request;
 use maud::{Markup, html};
@@ -30,7 +31,7 @@ pub(super) fn refused(request: &Request, title: &str, failure: &HubFailure, then
     let HubFailure { message, help, role } = failure;
     let main = html! {
         h1 data-keep { (title) }
-        (layout::refusal(message, help))
+        (message::refusal(message, help))
         @if let Some(role) = role {
             p { "This Role grants it, bound to whoever does this:" }
             pre.command { (text(role)) }

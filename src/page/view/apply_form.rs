@@ -2,7 +2,7 @@
 
 use crate::engine::model::plan::Plan;
 use crate::page::consent::{applicable, digest_of_plan};
-use crate::page::layout;
+use crate::page::forms;
 use crate::page::plans_shown;
 use crate::page::request::Request;
 use crate::project::{Project, planned};
@@ -26,7 +26,7 @@ pub(in crate::page) fn apply_form(request: &Request, project: &Project, plan: &P
             @let digest = digest_of_plan(project, plan);
             (remembered(request, &digest, plan))
             form.consent method="post" action=(to) {
-                (layout::token(request))
+                (forms::token(request))
                 input type="hidden" name="digest" value=(digest);
                 (more)
                 span.dim {

@@ -3,6 +3,7 @@
 use super::overview::table;
 use crate::page::address::{self, PageAddress};
 use crate::page::layout::{self, NavEntry, line, with};
+use crate::page::refusals;
 use crate::page::reply::Reply;
 use crate::page::request::Request;
 use crate::page::row_pages::RowPages;
@@ -63,7 +64,7 @@ fn of_component(request: &Request, shown: &ShownProject, component: &str) -> Rep
     if !is_known {
         let message = format!("No tenant has a component {}.", line(component));
         let there = shown.components.iter().map(String::as_str);
-        return layout::unknown(request, (404, "No such component"), &message, component, there);
+        return refusals::unknown(request, (404, "No such component"), &message, component, there);
     }
     let pages = RowPages::of_matrix(request, rows.len());
     let main = html! {

@@ -11,7 +11,9 @@ use crate::engine::model::record::Writer;
 use crate::git::{FileCommit, Repository};
 use crate::manifest::{SourcePlace, locate_all};
 use crate::page::address::{self, PageAddress};
+use crate::page::forms;
 use crate::page::layout::{self, NavEntry, line, text};
+use crate::page::refusals;
 use crate::page::reply::Reply;
 use crate::page::request::Request;
 use crate::page::shown::ShownProject;
@@ -40,7 +42,7 @@ pub(in crate::page) fn show(request: &Request, shown: &ShownProject) -> Reply {
         if !unread.is_empty() {
             message.push_str(&format!(" Not all of {} could be read: it may be there.", line(&unread.join(", "))));
         }
-        return layout::unknown(request, (404, "No such connection"), &message, key, keys);
+        return refusals::unknown(request, (404, "No such connection"), &message, key, keys);
     }
     let component = row.map_or("", |row| &*row.component);
     let name = row.map_or("", |row| &*row.component_name);
@@ -115,7 +117,7 @@ fn head(request: &Request, shown: &ShownProject, tenant: &ConnectionInTenant, ke
                 a href=(query("/set").with("part", "test").text()) aria-label={ "Test credentials in " (line(&tenant.tenant)) } { "Test credentials" }
             }
             form method="post" action="/set" {
-                (layout::token(request))
+                (forms::token(request))
                 input type="hidden" name="tenant" value=(tenant.tenant);
                 input type="hidden" name="key" value=(key);
                 input type="hidden" name="part" value="embedded";

@@ -11,6 +11,7 @@ use crate::engine::model::item::ObjectId;
 use crate::engine::model::plan::{Action, Note};
 use crate::page::address::{self, PageAddress};
 use crate::page::layout::{self, NavEntry, line, text};
+use crate::page::refusals;
 use crate::page::reply::Reply;
 use crate::page::request::Request;
 use crate::page::shown::ShownProject;
@@ -59,7 +60,7 @@ pub(in crate::page) fn show(request: &Request, shown: &ShownProject) -> Reply {
         let names =
             world.tenants.values().filter_map(|view| view.live.inventory()).flat_map(|read| read.integrations.keys());
         let message = format!("No tenant that could be read has an integration {}.", line(name));
-        return layout::unknown(request, (404, "No such integration"), &message, name, names.map(String::as_str));
+        return refusals::unknown(request, (404, "No such integration"), &message, name, names.map(String::as_str));
     };
     let is_elsewhere = !asked.is_empty() && tenant != asked;
     let title = live(tenant).and_then(|read| read.integrations.get(name)).and_then(|one| one.spec.title.clone());
@@ -248,7 +249,7 @@ fn tree(shown: &ShownProject, name: &str, tenant: &str, rows: &[BindingRow]) -> 
                 },
                 Err(error) => {
                     (uses(shown, name, tenant, rows))
-                    details data-key="why" { summary { "It cannot be edited in this tenant" } p { (text(&error.to_string())) } (layout::edit_help(&error)) }
+                    details data-key="why" { summary { "It cannot be edited in this tenant" } p { (text(&error.to_string())) } (refusals::edit_help(&error)) }
                 },
             }
             @if rows.iter().any(|row| row.stable_key.is_some()) {

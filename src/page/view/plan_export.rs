@@ -1,7 +1,7 @@
 //! The plan for other programs: as Markdown and as JSON.
 
 use crate::api::sensitive;
-use crate::page::layout;
+use crate::page::refusals;
 use crate::page::reply::{self, Reply};
 use crate::page::request::Request;
 use crate::page::shown::ShownProject;
@@ -11,7 +11,7 @@ use serde_json::Value;
 /// A plan of what was read before is no plan: who takes it elsewhere does not see that.
 fn not_read(request: &Request) -> Option<Reply> {
     let failure = request.reading.failure.as_ref()?;
-    Some(layout::refused(
+    Some(refusals::refused(
         request,
         503,
         "No plan",
@@ -51,7 +51,7 @@ pub(in crate::page) fn json(request: &Request, shown: &ShownProject) -> Reply {
     match render::json(&shown.planned.plan, JsonLayout::Pretty) {
         Ok(json) => reply::text("application/json", masked(&json)),
         Err(error) => {
-            layout::refused(request, 500, "No JSON", &error.to_string(), "This is an internal error: report it.")
+            refusals::refused(request, 500, "No JSON", &error.to_string(), "This is an internal error: report it.")
         }
     }
 }

@@ -4,7 +4,10 @@ use super::{diff, mark, mark_as};
 use crate::apply::{Outcome, Receipt, Report};
 use crate::engine::model::canonical::short;
 use crate::engine::model::plan::{FieldChange, Plan};
+use crate::page::forms;
 use crate::page::layout::{self, NavEntry, line, text};
+use crate::page::message;
+use crate::page::notices;
 use crate::page::reply::Reply;
 use crate::page::request::Request;
 use crate::page::running::{ApplyEnd, ApplyResult, ApplyRun};
@@ -35,7 +38,7 @@ pub(in crate::page) fn show(request: &Request) -> Reply {
                 progress max=(run.total.max(1)) value=(done) aria-label="Progress" {}
                 (outcomes(&progress.outcomes, &BTreeMap::new(), 20))
                 form.consent method="post" action="/stop" {
-                    (layout::token(request))
+                    (forms::token(request))
                     span.dim { @if run.is_stopping() { "It stops after the current write." } @else { "It goes on if you close this page." } }
                     @if !run.is_stopping() { button.button { "Stop after the current write" } }
                 }
@@ -44,7 +47,7 @@ pub(in crate::page) fn show(request: &Request) -> Reply {
         }
         Some(ApplyEnd::Refused { message, help }) => html! {
             h1 { @if progress.outcomes.is_empty() { "Nothing was written" } @else { "Not finished" } }
-            (layout::refusal(message, help))
+            (message::refusal(message, help))
             @if !progress.outcomes.is_empty() { (outcomes(&progress.outcomes, &BTreeMap::new(), MOST)) }
             p { a.button href=(run.again) { @if run.again == "/plan" { "Open the plan" } @else { "Show it as it is now" } } }
             @if let Some(run) = &written { (before(run)) }
@@ -79,7 +82,7 @@ fn receipt(run: &ApplyRun, result: &ApplyResult) -> Markup {
 fn receipt_of(run: &ApplyRun, result: &ApplyResult) -> Markup {
     let ApplyResult { report, fields, after, left, kustomized, warnings } = result;
     html! {
-        p.dim { (line(&run.title)) ": " (sentence(report)) " · began at " time datetime=(run.began.to_string()) { (layout::time(run.began)) } }
+        p.dim { (line(&run.title)) ": " (sentence(report)) " · began at " time datetime=(run.began.to_string()) { (notices::time(run.began)) } }
         (read_back(after))
         @for warning in warnings { div.notice.warn { p { (text(warning)) } } }
         @for (tenant, error) in &report.unsettled { div.notice.bad { p { (line(tenant)) ": " (text(&error.to_string())) } } }

@@ -3,6 +3,7 @@
 use super::page_of;
 use crate::page::address::PageAddress;
 use crate::page::layout::{self, NavEntry, line, text, with};
+use crate::page::message;
 use crate::page::reply::Reply;
 use crate::page::request::Request;
 use crate::page::row_pages::{ROWS, RowPages};
@@ -39,7 +40,7 @@ pub(in crate::page) fn show(request: &Request, shown: &ShownProject) -> Reply {
                     span.i.wait aria-hidden="true" { "…" }
                     div {
                         b { (line(&step.tenant)) } " · " (line(&step.who))
-                        div.about { (layout::steps(&text(&step.text))) }
+                        div.about { (message::steps(&text(&step.text))) }
                     }
                     span {
                         @for id in step.objects.iter().take(3) {

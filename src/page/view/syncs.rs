@@ -6,6 +6,7 @@ use crate::api::{ConnectionMode, Kind, SyncMode};
 use crate::engine::model::code::Code;
 use crate::engine::model::inventory::Sync;
 use crate::engine::model::record::Writer;
+use crate::page::forms;
 use crate::page::layout::{self, NavEntry, line, text};
 use crate::page::reply::Reply;
 use crate::page::request::Request;
@@ -155,7 +156,7 @@ fn overrides(shown: &ShownProject, sync: &Sync, name: &str) -> Markup {
 fn suspension(request: &Request, what: &str, name: &str, is_suspended: bool) -> Markup {
     html! {
         form method="post" action="/suspend" {
-            (layout::token(request))
+            (forms::token(request))
             input type="hidden" name=(what) value=(name);
             input type="hidden" name="back" value="/syncs";
             input type="hidden" name="suspend" value=(if is_suspended { "off" } else { "on" });

@@ -6,6 +6,7 @@ use crate::engine::model::plan::Scope;
 use crate::engine::model::record::Writer;
 use crate::page::address::{self, PageAddress};
 use crate::page::layout::{self, NavEntry, line};
+use crate::page::refusals;
 use crate::page::reply::Reply;
 use crate::page::request::Request;
 use crate::page::shown::ShownProject;
@@ -20,13 +21,13 @@ pub(in crate::page) fn show(request: &Request, shown: &ShownProject) -> Reply {
         if !shown.project.tenants.contains_key(tenant) {
             let message = format!("There is no tenant {}.", line(tenant));
             let there = shown.project.tenants.keys().map(String::as_str);
-            return layout::unknown(request, (404, "No such tenant"), &message, tenant, there);
+            return refusals::unknown(request, (404, "No such tenant"), &message, tenant, there);
         }
     }
     if from == to {
         let help = "Choose another tenant in the integration.";
         let message = format!("{} is the tenant that it comes from.", line(to));
-        return layout::refused(request, 400, "The same tenant", &message, help);
+        return refusals::refused(request, 400, "The same tenant", &message, help);
     }
     // What cannot be read may have it: then the plan says so.
     let read = shown.planned.world.tenants.get(from).and_then(|view| view.live.inventory());
@@ -37,7 +38,7 @@ pub(in crate::page) fn show(request: &Request, shown: &ShownProject) -> Reply {
     {
         let message = format!("{} has no integration {}.", line(from), line(name));
         let there = read.integrations.keys().map(String::as_str);
-        return layout::unknown(request, (404, "No such integration"), &message, name, there);
+        return refusals::unknown(request, (404, "No such integration"), &message, name, there);
     }
     // The sync that brings it, with its overrides; an ad-hoc sync where there is none.
     let brings = shown.project.syncs.iter().find_map(|sync| match &sync.writer {
