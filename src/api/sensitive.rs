@@ -129,8 +129,9 @@ pub fn hides(name: &str) -> bool {
     is_sensitive(name) || GRANTING.iter().any(|granting| name.eq_ignore_ascii_case(granting))
 }
 
-/// What grants access in a text, each pattern with the secret as its last group.
-const CREDENTIALS: [(Credential, &str); 6] = [
+/// What grants access without a name beside it. A pattern has what stands before the secret as its first group, if it has
+/// two or more.
+const CREDENTIALS: [(Credential, &str); 4] = [
     (
         Credential::Header,
         r#"(?i-u:authorization)["']?[\s]*[:=][\s]*["']?(?i-u:basic|bearer|token)[\s]+([^\s"'{$<]{6,})"#,
@@ -141,11 +142,6 @@ const CREDENTIALS: [(Credential, &str); 6] = [
         r#"(?:^|[\s"'`(,;=<>\[|&\\])([A-Za-z0-9._%+-]*):([^\s:@/{$"'`<>][^\s:@/"'`<>]{2,})@([A-Za-z0-9-]+:?)"#,
     ),
     (Credential::TokenAsUser, r"//([A-Za-z0-9._~%-]{16,})@"),
-    (
-        Credential::Named,
-        r#"(?:^|[\s"'`(,;|>-])([A-Za-z][A-Za-z0-9_.-]{0,63})(?:=|:[\s]+)["']?([^\s"'`{$<>,;&|\\][^\s"'`<>,;&|\\]{5,})"#,
-    ),
-    (Credential::Named, r#"-([A-Za-z][A-Za-z0-9_.-]{0,63})[\s]+["']?([^\s"'`{$<>,;&|\\-][^\s"'`<>,;&|\\]{5,})"#),
 ];
 
 /// A way in which a text has credentials.
@@ -159,8 +155,6 @@ enum Credential {
     Password,
     /// `https://X@host`.
     TokenAsUser,
-    /// `password=X`, `password: X`, `--password X`.
-    Named,
 }
 
 /// What stands before an address or a name with an `@`, and is no user with a password.
@@ -181,21 +175,90 @@ impl Credential {
                 (2, is_user && is_odd(group(2)) && group(3) != "sha256:")
             }
             Credential::TokenAsUser => (1, digits(group(1)) >= 3),
-            // An address has parts that others find.
-            Credential::Named => {
-                let is_named = group(2).trim_end_matches('=').contains('=');
-                let is_other = is_named || is_reference(group(2)) || group(2).contains("://");
-                (2, hides(group(1)) && is_odd(group(2)) && !is_other)
-            }
         };
         found.get(number).filter(|_| is_it).map(|secret| secret.range())
     }
 }
 
-/// Whether a text is a reference to a key of a Secret, as commands take it: `crm/password`.
-fn is_reference(text: &str) -> bool {
-    let is_of = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
-    text.split_once('/').is_some_and(|(name, key)| is_of(name) && is_of(key))
+/// A name with what separates it from a value: `password=`, `"password": `, `--password `.
+const NAMED: &str =
+    r#"(?:^|[^A-Za-z0-9_.%-])(-{0,2})([A-Za-z_][A-Za-z0-9_.-]{0,63})["'`*]{0,3}(?:[\s]{0,3}([=:])[\s]{0,3}|[\s])"#;
+
+/// How much of a text may be one value.
+const LONGEST_VALUE: usize = 512;
+
+/// The spans of secrets that stand behind their names in a text: `password=X`, `password: X`, `--password X`.
+fn named_secrets(text: &str) -> Vec<Range<usize>> {
+    static PATTERN: LazyLock<Option<Regex>> = LazyLock::new(|| patterns(&[NAMED]).pop());
+    // A cheap check first: most texts have none.
+    if !text.contains(['=', ':']) && !text.contains("--") {
+        return Vec::new();
+    }
+    let (mut spans, mut at) = (Vec::new(), 0);
+    while let Some(found) = PATTERN.as_ref().and_then(|pattern| pattern.captures_at(text, at)) {
+        let (name, end) = (found.get(2), found.get(0).map_or(text.len(), |all| all.end()));
+        let separator = found.get(3).map(|separator| separator.as_str());
+        let is_option = found.get(1).is_some_and(|dashes| !dashes.is_empty());
+        let value = match name.map(|name| name.as_str()).filter(|name| separator.is_some() || is_option && hides(name))
+        {
+            Some(name) if is_named_secret(name) => value_at(text, end),
+            _ => None,
+        };
+        // What follows a name may be a name itself.
+        at = name.map_or(end, |name| name.end());
+        if let Some(value) = value.filter(|value| is_odd_value(separator, text.get(value.clone()).unwrap_or_default()))
+        {
+            at = value.end;
+            spans.push(value);
+        }
+    }
+    spans
+}
+
+/// Whether what stands behind this name in a text may be a secret. The name of a file is none.
+fn is_named_secret(name: &str) -> bool {
+    let ends = |ending: &&str| name.to_ascii_lowercase().ends_with(ending);
+    (is_sensitive(name) || name.eq_ignore_ascii_case("pass")) && !["file", "path", "ref"].iter().any(|end| ends(&end))
+}
+
+/// Whether a value is none that people write into texts: a word, the name of a Secret or a reference to its key, an address,
+/// a template.
+fn is_odd_value(separator: Option<&str>, value: &str) -> bool {
+    let is_name = |part: &str| {
+        !part.is_empty() && part.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "-.".contains(c))
+    };
+    let is_key = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
+    let is_reference = value.split_once('/').is_some_and(|(name, key)| is_name(name) && is_key(key));
+    // `secret: crm-oauth2` names one.
+    let is_name_of_one = separator == Some(":") && value.contains('-') && is_name(value);
+    // `--secret password=crm/password`: the inner name counts.
+    let has_name = separator.is_none() && value.trim_end_matches('=').contains('=');
+    let is_odd = value.chars().any(|letter| letter.is_ascii_digit() || "=!#%&*^~+".contains(letter));
+    let is_template = value.starts_with(['{', '$', '<', '[']);
+    value.len() >= 6
+        && is_odd
+        && !is_reference
+        && !is_name_of_one
+        && !has_name
+        && !is_template
+        && !value.contains("://")
+}
+
+/// The value that begins at a place of a text: up to the quote that ends it, or to what ends a word. A comma within is a
+/// part of it.
+fn value_at(text: &str, at: usize) -> Option<Range<usize>> {
+    let rest = text.get(at..)?;
+    let quote = rest.chars().next().filter(|letter| matches!(letter, '"' | '\'' | '`'));
+    let start = at + quote.map_or(0, char::len_utf8);
+    let is_end = |letter: char| match quote {
+        Some(quote) => letter == quote || letter == '\n',
+        None => letter.is_whitespace() || "\"'`”’;&|<>".contains(letter),
+    };
+    let rest = text.get(start..)?;
+    let end = rest.char_indices().take(LONGEST_VALUE).find(|(_, letter)| is_end(*letter));
+    let value = rest.get(..end.map_or(rest.len(), |(end, _)| end))?;
+    let value = if quote.is_some() { value } else { value.trim_end_matches([',', '.', ':', ')', ']', '}']) };
+    Some(start..start + value.len())
 }
 
 /// Whether a text is a user and a password, as the scheme `Basic` encodes them.
@@ -209,22 +272,14 @@ fn credentials(text: &str) -> Vec<Range<usize>> {
     static PATTERNS: LazyLock<Vec<Regex>> = LazyLock::new(|| patterns(&CREDENTIALS.map(|(_, pattern)| pattern)));
     // A cheap check first: most texts have none.
     let has = |word: &[u8]| text.as_bytes().windows(word.len()).any(|part| part.eq_ignore_ascii_case(word));
-    let has_name = text.contains('=') || text.contains(": ") || text.contains(" -") || text.starts_with('-');
-    if !has_name && !text.contains('@') && !has(b"basic ") && !has(b"bearer ") && !has(b"authorization") {
+    if !text.contains('@') && !has(b"basic ") && !has(b"bearer ") && !has(b"authorization") {
         return Vec::new();
     }
-    let mut spans = Vec::new();
-    for ((credential, _), pattern) in CREDENTIALS.iter().zip(PATTERNS.iter()) {
-        let mut at = 0;
-        while let Some(found) = pattern.captures_at(text, at) {
-            let end = |number: usize| found.get(number).map_or(text.len(), |group| group.end());
-            let secret = credential.secret(&found);
-            // What follows a name that hides nothing may have a name itself.
-            at = if secret.is_some() || end(1) <= at { end(0) } else { end(1) };
-            spans.extend(secret);
-        }
-    }
-    spans
+    let found = CREDENTIALS.iter().zip(PATTERNS.iter());
+    let found = found.flat_map(|((credential, _), pattern)| {
+        pattern.captures_iter(text).filter_map(|found| credential.secret(&found))
+    });
+    found.collect()
 }
 
 /// The spans of values of parameters that grant access: `https://h/x?access_token=…`.
@@ -245,6 +300,7 @@ pub fn has_secret(text: &str) -> bool {
     is_secret_itself(text)
         || looks_like_token(text).is_some()
         || !granting_parameters(text).is_empty()
+        || !named_secrets(text).is_empty()
         || !credentials(text).is_empty()
 }
 
@@ -263,6 +319,7 @@ pub fn masked(text: &str) -> Cow<'_, str> {
     let of_word = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | '.');
     let mut spans = granting_parameters(text);
     spans.extend(credentials(text));
+    spans.extend(named_secrets(text));
     for found in PATTERNS.iter().flat_map(|pattern| pattern.find_iter(text)) {
         // A token may be longer than its pattern.
         let rest = text.get(found.end()..).unwrap_or_default();
@@ -390,6 +447,20 @@ mod tests {
             ("psql --password hunter2 -h db", "psql --password ••• -h db"),
             ("x --api-key=a1b2c3d4 y", "x --api-key=••• y"),
             ("the password: hunter2", "the password: •••"),
+            ("DB_PASSWORD=ab=cd12zz", "DB_PASSWORD=•••"),
+            (r#"{"password": "hunter2x"}"#, r#"{"password": "•••"}"#),
+            ("--from-literal=password=hunter2x", "--from-literal=password=•••"),
+            ("{password=hunter2x}", "{password=•••}"),
+            (r#"password="a,b1c2d3e4" and so"#, r#"password="•••" and so"#),
+            ("password=aB3xyz/9qwErTy1", "password=•••"),
+            ("password:hunter2x", "password:•••"),
+            ("password = hunter2x", "password = •••"),
+            ("(token: abc123def)", "(token: •••)"),
+            ("x=_password==hunter2x, then", "x=_password=•••, then"),
+            ("**password**: hunter2x", "**password**: •••"),
+            ("“password=hunter2x”", "“password=•••”"),
+            ("password=Abcd12,hunter2x and", "password=••• and"),
+            ("password='it is hunter2x' now", "password='•••' now"),
             (&format!(r"a\n{token}"), "a•••"),
         ] {
             assert!(has_secret(text), "{text}");
@@ -419,6 +490,10 @@ mod tests {
             "--password {{password1}} or --password $PASSWORD1 or --token FROM-THE-VAULT",
             "password: changed; token_type=bearer2000",
             "see ticket-123456 for the token",
+            "secret: crm-oauth2-eu and --token-file /tmp/file1",
+            "stablekey keep eu-prod2 Connection/slack-token inputs.scopes2 --reason 'x1 y2'",
+            "auth: OAuth2, and password: see https://wiki.example/x1",
+            "inputs.password: secretRef {name: crm, key: p1}",
             "Basic {{credentials}} and Bearer $TOKEN12345",
             "svc:{{password}}@db.example",
             "plain",
@@ -426,6 +501,16 @@ mod tests {
         ] {
             assert!(!has_secret(text), "{text}");
             assert_eq!(masked(text), text);
+        }
+    }
+
+    /// The time grows with the length, whatever stands in a text.
+    #[test]
+    fn long_texts_are_read_once() {
+        let of = |part: &str| part.repeat(100_000 / part.len());
+        for part in ["-a=", "password=", "password: ", "--token ", "password=\"", "a:b1=", "bearer ", "-password"] {
+            let text = of(part);
+            assert!(masked(&text).len() <= text.len() + HIDDEN.len(), "{part}");
         }
     }
 

@@ -2,10 +2,10 @@
 //! with the same actions as in the whole plan.
 
 use super::model::canonical::FieldHash;
-use super::model::code::Code;
+use super::model::code::{Code, Severity};
 use super::model::field::FieldValue;
 use super::model::finding::Finding;
-use super::model::inventory::{Inventory, Misnamed, TenantView, View, World};
+use super::model::inventory::{Inventory, Misnamed, Sync, TenantView, View, World};
 use super::model::item::{Item, ObjectId};
 use super::model::plan::{ActionKind, Plan, Scope};
 use super::plan::{add_waiting_objects, concerned_keys, digests, gates, has_stages, plan_uncounted};
@@ -31,7 +31,8 @@ pub struct Index {
     /// Connections that referred to a key of a Secret in the past, themselves or by their customers, by the hash in
     /// ownership records.
     left: HashMap<FieldHash, BTreeSet<String>>,
-    /// The objects that overrides name. Whether each override matches is decided on these, for any change.
+    /// The objects that overrides name. Whether each override matches is decided on these, for any change, where their
+    /// source was read.
     overridden: Seeds,
     /// The number of steps that a fact can travel: longer chains of syncs need more.
     rounds: usize,
@@ -307,15 +308,23 @@ pub struct PlannedPart {
 }
 
 impl PlannedPart {
-    /// Plans the closure of `seeds` in a world. `None` where it is so large that the whole world is planned as fast.
-    pub fn of(world: &World, index: &Index, seeds: &Seeds, scope: &Scope) -> Option<Self> {
+    /// Plans the closure of `seeds` in a world, after a change since the plan `before`. `None` where the whole world is
+    /// planned as fast, or more changed than the closure: another error of an override stops a sync or lets it continue.
+    pub fn of(world: &World, index: &Index, seeds: &Seeds, before: &Plan) -> Option<Self> {
+        // Which stages are open is decided on the whole.
+        if has_stages(world) {
+            return None;
+        }
         // Any user of a key can make it missing, so all users of the closure's keys belong to the part.
         let keys = Core::of(index, seeds).keys;
         let seeds = Seeds { keys, integrations: seeds.integrations.clone() };
         let core = Core::of(index, &seeds);
         let wanted = around(&core, index, world)?;
-        let plan_again = |world: &World| plan_with_overrides(world, index, &seeds, scope);
+        let plan_again = |world: &World| plan_with_overrides(world, index, &seeds, &before.scope);
         let mut plan = plan_again(world);
+        if errors_of_overrides(&plan) != errors_of_overrides(before) {
+            return None;
+        }
         add_waiting_objects(world, plan_again, &mut plan);
         Some(PlannedPart { world: part_of(world, &wanted, None, false), core, plan })
     }
@@ -344,11 +353,7 @@ impl PlannedPart {
             waits.is_complete &= of_part.is_complete;
             waits.are_too_many |= of_part.are_too_many;
         }
-        // Whether an override matches is decided on the part, too: a sync with an error writes nothing.
-        whole.findings.retain(|finding| !is_of_override(finding));
-        let is_of_part = |finding: &&Finding| {
-            is_of_override(finding) || finding.object.as_ref().is_some_and(|id| self.core.contains(id))
-        };
+        let is_of_part = |finding: &&Finding| finding.object.as_ref().is_some_and(|id| self.core.contains(id));
         whole.findings.extend(self.plan.findings.iter().filter(is_of_part).cloned());
         whole.findings.sort_by_key(|finding| finding.severity);
         whole.recount();
@@ -359,29 +364,24 @@ impl PlannedPart {
 /// Plans the closure of `seeds`: the actions and notes for the changed objects and their users, equal to those of the
 /// whole plan except for marks that depend on the whole target.
 pub fn plan_closure(world: &World, index: &Index, seeds: &Seeds, scope: &Scope) -> Plan {
-    let mut plan = plan_undecided(world, index, seeds, scope);
+    let mut plan = plan_with_overrides(world, index, seeds, scope);
     drop_marks_of_whole_targets(&mut plan);
     plan
 }
 
-/// The same with the findings about overrides.
+/// The errors of overrides: the sync, the tenant, and the place of the override in the sync.
+fn errors_of_overrides(plan: &Plan) -> BTreeSet<(Code, &ObjectId, Option<&str>, &[String])> {
+    let is_error = |finding: &&Finding| finding.severity != Severity::Warning;
+    let errors = plan.findings.iter().filter(is_error).filter_map(|finding| {
+        let sync = finding.object.as_ref().filter(|id| id.kind == Kind::TenantSync)?;
+        let is_of_override = finding.path.get(1).is_some_and(|part| part == "overrides");
+        is_of_override.then_some((finding.code, sync, finding.tenant.as_deref(), finding.path.as_slice()))
+    });
+    errors.collect()
+}
+
+/// Plans a closure, with the errors of overrides, which are decided on the part.
 fn plan_with_overrides(world: &World, index: &Index, seeds: &Seeds, scope: &Scope) -> Plan {
-    let mut plan = plan_undecided(world, index, seeds, scope);
-    let overrides: Vec<Finding> = plan.findings.iter().filter(|finding| is_of_override(finding)).cloned().collect();
-    plan.findings.retain(|finding| !is_of_override(finding));
-    drop_marks_of_whole_targets(&mut plan);
-    plan.findings.extend(overrides);
-    plan
-}
-
-/// Whether a finding is about an override of a sync.
-fn is_of_override(finding: &Finding) -> bool {
-    let is_of_sync = finding.object.as_ref().is_some_and(|id| id.kind == Kind::TenantSync);
-    is_of_sync && matches!(finding.path.as_slice(), [spec, overrides, ..] if spec == "spec" && overrides == "overrides")
-}
-
-/// The same with marks that only a plan of the whole target decides, right or not.
-fn plan_undecided(world: &World, index: &Index, seeds: &Seeds, scope: &Scope) -> Plan {
     let core = Core::of(index, seeds);
     let misnamed = world.misnamed.clone().unwrap_or_else(|| syncs::misnamed(world));
     // Which stages are open is decided on the whole.
@@ -401,6 +401,7 @@ fn plan_undecided(world: &World, index: &Index, seeds: &Seeds, scope: &Scope) ->
         (all, with_gone) = (all.with(sharers, index), true);
     };
     retain(&mut plan, &|id| core.contains(id));
+    drop_undecided(&mut plan);
     plan
 }
 
@@ -425,10 +426,13 @@ fn part_of(world: &World, wanted: &BTreeSet<ObjectId>, misnamed: Option<Misnamed
 }
 
 /// The objects that a plan of `core` can depend on; `None` if they are so many that planning the whole world is faster
-/// than copying them.
+/// than copying them, or if they may be any.
 fn around(core: &Core, index: &Index, world: &World) -> Option<BTreeSet<ObjectId>> {
     let views = world.tenants.values().flat_map(|view| [Some(&view.live), view.source.as_ref()]);
     let largest = views.flatten().filter_map(View::inventory).map(|inventory| inventory.len()).max().unwrap_or(0);
+    if has_misspelt_override(world) {
+        return None;
+    }
     let (mut keys, mut integrations) = (core.keys.clone(), core.integrations.clone());
     for _ in 0..index.rounds {
         if keys.len() + integrations.len() >= MANY.max(largest / 8) {
@@ -448,6 +452,32 @@ fn around(core: &Core, index: &Index, world: &World) -> Option<BTreeSet<ObjectId
         return None;
     }
     Some(index.objects(world, &keys, integrations))
+}
+
+/// Whether an override names what its source lacks, where not all of the source could be read. Then it is an error only
+/// beside a similar name, which any object may have.
+fn has_misspelt_override(world: &World) -> bool {
+    let is_misspelt = |sync: &Sync| {
+        let Some(from) = world.tenants.get(&sync.spec.from).filter(|_| !sync.spec.overrides.is_empty()) else {
+            return false;
+        };
+        let views = [Some(&from.live), from.source.as_ref()];
+        let read: Vec<&Inventory> =
+            views.into_iter().flatten().filter_map(View::inventory).map(AsRef::as_ref).collect();
+        let is_whole =
+            read.iter().all(|read| read.invalid.is_empty() && read.unparsed.is_empty() && read.unread.is_empty());
+        let lacks = |o: &Override| {
+            let object = o.object.as_deref().and_then(ObjectId::parse);
+            let has = |read: &&Inventory| {
+                o.integration.as_ref().is_none_or(|name| read.integrations.contains_key(name))
+                    && o.stable_key.as_ref().is_none_or(|key| read.connection(key).is_some())
+                    && object.as_ref().is_none_or(|id| read.has(id))
+            };
+            !read.iter().any(has)
+        };
+        !is_whole && sync.spec.overrides.iter().any(lacks)
+    };
+    world.syncs.iter().any(is_misspelt)
 }
 
 fn smaller(view: &TenantView, wanted: &BTreeSet<ObjectId>, with_gone: bool) -> TenantView {
@@ -539,17 +569,20 @@ pub(super) fn retain(plan: &mut Plan, wanted: &dyn Fn(&ObjectId) -> bool) {
 /// Removes marks that depend on a whole target or on everything that a writer declares: a plan of a part cannot decide
 /// them.
 pub fn drop_marks_of_whole_targets(plan: &mut Plan) {
+    drop_undecided(plan);
+    plan.findings.retain(|finding| finding.code != Code::OverrideMatchesNothing);
+    plan.recount();
+}
+
+/// The same but for errors of overrides, whose objects are in each part.
+fn drop_undecided(plan: &mut Plan) {
     for action in plan.targets.iter_mut().flat_map(|target| &mut target.actions) {
         action.needs_approval.retain(|approval| !approval.code.is_of_whole_target());
     }
     plan.findings.retain(|finding| {
         let is_of_sync = matches!(
             finding.code,
-            Code::TooManyChanges
-                | Code::SourceEmpty
-                | Code::SyncMatchesNothing
-                | Code::IntegrationMissing
-                | Code::OverrideMatchesNothing
+            Code::TooManyChanges | Code::SourceEmpty | Code::SyncMatchesNothing | Code::IntegrationMissing
         );
         !is_of_sync && !finding.code.needs_all_objects()
     });

@@ -6,7 +6,7 @@ use notify::event::{EventKind, ModifyKind};
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
@@ -127,16 +127,21 @@ pub(super) fn folders(root: &Path, project: &Project) -> Vec<PathBuf> {
     with_those_elsewhere(root, project.folders())
 }
 
-/// The root, and those of the folders that are not below it or each other. Theirs are paths without `.`, as the root
-/// alone may be.
+/// The root, and those of the folders that are not below it or each other.
 fn with_those_elsewhere<'p>(root: &Path, folders: impl Iterator<Item = &'p Path>) -> Vec<PathBuf> {
     let mut followed = vec![root.to_path_buf()];
     for folder in folders {
-        if !followed.iter().any(|known| normal(folder).starts_with(normal(known))) {
+        if !followed.iter().any(|known| is_below(folder, known)) {
             followed.push(folder.to_path_buf());
         }
     }
     followed
+}
+
+/// Whether a path is another one or below it, however both are written. Where that cannot be seen, it is not.
+fn is_below(path: &Path, other: &Path) -> bool {
+    let is_plain = |part: Component<'_>| matches!(part, Component::Normal(_));
+    normal(path).strip_prefix(normal(other)).is_ok_and(|rest| rest.components().all(is_plain))
 }
 
 #[cfg(test)]
@@ -154,6 +159,9 @@ mod tests {
         assert_eq!(followed("project/.", &["project/dev"]), ["project/."]);
         assert_eq!(followed("/project", &["/project/dev", "/project-2/dev"]), ["/project", "/project-2/dev"]);
         assert_eq!(followed("..", &["../dev"]), [".."]);
+        assert_eq!(followed(".", &["dev", "/elsewhere/eu", "../eu", "../eu/prod"]), [".", "/elsewhere/eu", "../eu"]);
+        assert_eq!(followed("..", &["../../eu"]), ["..", "../../eu"]);
+        assert_eq!(followed("/project", &["/project/../eu"]), ["/project", "/project/../eu"]);
     }
 
     #[test]

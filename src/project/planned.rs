@@ -71,7 +71,7 @@ pub fn plan_part(
             tenant.live = View::Read(Arc::clone(inventory));
         }
     }
-    let mut part = PlannedPart::of(&world, index, seeds, &before.plan.scope)?;
+    let mut part = PlannedPart::of(&world, index, seeds, &before.plan)?;
     locate(project, &world.syncs, &mut part.plan);
     complete_commands(project, &mut part.plan);
     let plan = part.put_into(&before.plan);

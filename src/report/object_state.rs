@@ -2,7 +2,7 @@
 
 use super::overview_state::{OverviewCell, OverviewState};
 use super::plan_state;
-use super::ranked::TOO_MANY_SUSPENDED;
+use super::ranked::too_many_suspended;
 use crate::api::{ConnectionMode, ConnectionSpec, EXPIRES, Kind, Object, Variable, names};
 use crate::engine::check::missing_inputs;
 use crate::engine::model::code::Code;
@@ -160,7 +160,7 @@ impl<'a> Grounds<'a> {
             return Some("its location was not asked".to_string());
         }
         if target.waits_for_resume.are_too_many {
-            return Some(TOO_MANY_SUSPENDED.to_string());
+            return Some(too_many_suspended());
         }
         (!target.known).then(|| "not all that is declared for it could be read".to_string())
     }

@@ -34,7 +34,7 @@ pub fn of_note(note: &Note) -> Option<OverviewState> {
 /// The state that a finding means. Most warnings mean none.
 pub fn of_finding(finding: &Finding) -> Option<OverviewState> {
     match finding.code {
-        Code::BindingMissing => Some(OverviewState::Missing),
+        Code::BindingMissing | Code::IntegrationMissing => Some(OverviewState::Missing),
         Code::BindingUnknown | Code::DefinitionUnread => Some(OverviewState::Unknown),
         Code::BindingNotReady
         | Code::InputMissing

@@ -7,6 +7,7 @@ use crate::engine::model::finding::{At, Finding};
 use crate::engine::model::item::ObjectId;
 use crate::engine::model::plan::{Action, ActionKind, Note, Plan, SecretNeed, State, Target};
 use crate::engine::model::record::Writer;
+use crate::engine::plan::MOST_ALONE;
 use crate::text::{count, shorten};
 use serde_json::Value;
 use std::borrow::Cow;
@@ -80,8 +81,10 @@ impl Manual<'_> {
     }
 }
 
-/// Why it is unknown what waits in a tenant, though none of the syncs into it need be suspended.
-pub const TOO_MANY_SUSPENDED: &str = "more than eight suspended syncs lead to it: what waits for them is not known";
+/// Why it is unknown what waits in a tenant to which too many suspended syncs lead.
+pub fn too_many_suspended() -> String {
+    format!("what waits is not known: more than {MOST_ALONE} suspended syncs meet on the way to it")
+}
 
 /// All tenants of a plan, worst first.
 pub fn targets(plan: &Plan) -> Vec<Ranked<'_>> {
@@ -206,7 +209,7 @@ pub fn suspensions(target: &Target, here: &str, then: &str) -> Vec<String> {
     let syncs = syncs.map(|(sync, number)| format!("{sync} is suspended{then}{}", waits_for(target, *number)));
     // Those into it say so themselves.
     let is_led_to = target.waits_for_resume.are_too_many && target.suspended_syncs.is_empty();
-    here.into_iter().chain(syncs).chain(is_led_to.then(|| TOO_MANY_SUSPENDED.to_string())).collect()
+    here.into_iter().chain(syncs).chain(is_led_to.then(too_many_suspended)).collect()
 }
 
 fn waits(actions: usize) -> String {

@@ -26,7 +26,7 @@ pub use digest::of_writers as digests;
 pub use redirects::{between as redirects_between, concerned_keys};
 pub use removal::{is_too_many, measured_by};
 pub use staged::{gates, has_stages};
-pub use suspended::{add_waiting_objects, stops};
+pub use suspended::{MOST_ALONE, add_waiting_objects, stops};
 
 use super::check::{self, Elsewhere};
 use super::diff::{Declaration, Difference, Extent, Sides, WriterPresence, difference};

@@ -10,8 +10,9 @@ use crate::engine::model::record::Writer;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-/// The most suspended syncs that are planned alone. Of more, not all that waits is known where they lead to.
-const MOST_ALONE: usize = 8;
+/// The most suspended syncs that lead to the same tenants and are planned one by one. Of more, not all that waits is known
+/// where they lead to.
+pub const MOST_ALONE: usize = 8;
 
 /// Adds what waits for the suspended syncs in scope: the number of actions of each, and the objects.
 pub(super) fn add_waiting(world: &World, scope: &Scope, plan: &mut Plan) {
@@ -20,7 +21,7 @@ pub(super) fn add_waiting(world: &World, scope: &Scope, plan: &mut Plan) {
     if suspended.is_empty() {
         return;
     }
-    let would = staged::plan_with_waiting(&resumed(world, None), scope);
+    let would = staged::plan_with_waiting(&resumed(world, |_| true), scope);
     for target in &mut plan.targets {
         let there = would.targets.iter().find(|there| there.tenant == target.tenant);
         let actions = || there.into_iter().flat_map(|there| there.actions.iter().chain(&there.waiting));
@@ -35,36 +36,62 @@ pub(super) fn add_waiting(world: &World, scope: &Scope, plan: &mut Plan) {
 /// Adds the objects of a part of a plan that wait for suspended syncs. `plan_again` plans the same part of a world.
 pub fn add_waiting_objects(world: &World, plan_again: impl Fn(&World) -> Plan, plan: &mut Plan) {
     if world.syncs.iter().any(|sync| sync.spec.is_suspended()) {
-        let would = plan_again(&resumed(world, None));
+        let would = plan_again(&resumed(world, |_| true));
         add_objects(world, would, plan_again, plan);
     }
 }
 
-/// The world with a suspended sync resumed, or all of them.
-fn resumed(world: &World, only: Option<&Writer>) -> World {
+/// The world with these suspended syncs resumed.
+fn resumed(world: &World, is_meant: impl Fn(&Writer) -> bool) -> World {
     let mut resumed = world.clone();
-    let is_meant = |sync: &&mut Sync| sync.spec.is_suspended() && only.is_none_or(|only| sync.writer == *only);
-    for sync in resumed.syncs.iter_mut().filter(is_meant) {
+    for sync in resumed.syncs.iter_mut().filter(|sync| sync.spec.is_suspended() && is_meant(&sync.writer)) {
         Arc::make_mut(&mut sync.spec).suspend = None;
     }
     resumed
 }
 
-/// Adds the objects that wait, from the plan with all syncs resumed and from those with each resumed alone: a person
-/// resumes one at a time, and one may copy from where another writes. What leads to no tenant of another is as if alone.
+/// Suspended syncs that lead to the same tenants, directly or by way of others, and these tenants.
+#[derive(Default)]
+struct MeetingSyncs<'w> {
+    syncs: Vec<&'w Sync>,
+    tenants: BTreeSet<&'w str>,
+}
+
+/// Groups suspended syncs by the tenants that they lead to.
+fn meeting<'w>(world: &'w World, suspended: &[&'w Sync]) -> Vec<MeetingSyncs<'w>> {
+    let mut groups: Vec<MeetingSyncs<'w>> = Vec::new();
+    for sync in suspended {
+        let tenants = leads_to(world, sync);
+        let (met, apart): (Vec<_>, Vec<_>) = groups.into_iter().partition(|group| !group.tenants.is_disjoint(&tenants));
+        groups = apart;
+        let mut one = MeetingSyncs { syncs: vec![*sync], tenants };
+        for group in met {
+            one.syncs.extend(group.syncs);
+            one.tenants.extend(group.tenants);
+        }
+        groups.push(one);
+    }
+    groups
+}
+
+/// Adds the objects that wait, from the plan with all syncs resumed and from plans in which of the syncs that meet only one
+/// is: a person resumes one at a time, and one may copy from where another writes.
 fn add_objects(world: &World, all_resumed: Plan, plan_again: impl Fn(&World) -> Plan, plan: &mut Plan) {
     let suspended: Vec<&Sync> = world.syncs.iter().filter(|sync| sync.spec.is_suspended()).collect();
-    let led_to: Vec<BTreeSet<&str>> = suspended.iter().map(|sync| leads_to(world, sync)).collect();
-    let meets = |at: usize| (0..led_to.len()).any(|other| other != at && !led_to[at].is_disjoint(&led_to[other]));
-    let alone: Vec<usize> = (0..suspended.len()).filter(|at| meets(*at)).collect();
-    let planned = if alone.len() <= MOST_ALONE { alone.as_slice() } else { &[] };
-    let mut others = planned.iter().map(|at| plan_again(&resumed(world, Some(&suspended[*at].writer))));
+    let groups = meeting(world, &suspended);
+    let (many, few): (Vec<&MeetingSyncs<'_>>, Vec<_>) = groups.iter().partition(|g| g.syncs.len() > MOST_ALONE);
+    let most = few.iter().map(|group| group.syncs.len()).filter(|len| *len > 1).max().unwrap_or(0);
+    // Syncs that do not meet are resumed at once.
+    let mut others = (0..most).map(|at| {
+        let one_of_each = |writer: &Writer| few.iter().any(|g| g.syncs.get(at).is_some_and(|s| s.writer == *writer));
+        plan_again(&resumed(world, one_of_each))
+    });
     let mut would = Some(all_resumed);
     let now = &plan.findings;
     for target in &mut plan.targets {
-        let is_met = alone.iter().any(|at| led_to[*at].contains(target.tenant.as_str()));
-        target.waits_for_resume.are_too_many = is_met && planned.is_empty();
-        target.waits_for_resume.is_complete = !target.waits_for_resume.are_too_many;
+        let are_too_many = many.iter().any(|group| group.tenants.contains(target.tenant.as_str()));
+        target.waits_for_resume.are_too_many = are_too_many;
+        target.waits_for_resume.is_complete = !are_too_many;
     }
     while let Some(plan_then) = would {
         for target in &mut plan.targets {

@@ -33,8 +33,13 @@ pub(crate) fn ask(request: &Request, shown: &ShownProject) -> Reply {
 
 /// Shows what would be written.
 pub(crate) fn review(request: &Request, shown: &ShownProject) -> Reply {
+    if review::asks_again(request) {
+        return match asked(&shown.project, &request.fields, Some("any".to_string())) {
+            Err(error @ AuthorError::Unknown { .. }) => refusals::refused_edit(request, "Keep", &error),
+            _ => form(request, shown, None),
+        };
+    }
     match propose(&shown.project, &request.fields) {
-        _ if review::asks_again(request) => form(request, shown, None),
         Ok(proposed) => review::show(request, "keep", &proposed, None),
         Err(error) => form(request, shown, Some(&error)),
     }

@@ -36,8 +36,10 @@ pub(crate) fn ask(request: &Request, shown: &ShownProject) -> Reply {
 
 /// Shows what would be written.
 pub(crate) fn review(request: &Request, shown: &ShownProject) -> Reply {
+    if review::asks_again(request) {
+        return dialog(request, shown, None);
+    }
     match propose(&shown.project, &request.fields) {
-        _ if review::asks_again(request) => dialog(request, shown, None),
         Ok(proposed) => review::show(request, "new", &proposed, None),
         Err(error) => dialog(request, shown, Some(&error)),
     }
@@ -303,6 +305,10 @@ fn is_lacking(question: &Question<Asked>, fields: &FormFields) -> bool {
     };
     let is_empty = match &question.asked {
         Asked::Value(name) | Asked::Secret(name) => !is_theirs(name) && fields.filled(&format!("in.{name}")).is_none(),
+        Asked::TestValue(name) | Asked::TestSecret(name) => {
+            fields.after("test.").any(|(_, value)| !value.trim().is_empty())
+                && fields.filled(&format!("test.{name}")).is_none()
+        }
         Asked::Key => fields.filled("key").is_none(),
         _ => false,
     };
@@ -352,7 +358,7 @@ pub(super) fn propose(project: &Project, fields: &FormFields) -> Result<Proposed
     if !lacking.is_empty() {
         return Err(AuthorError::refused(
             format!("not filled in: {}", and(&lacking)),
-            "fill in what is marked: nothing is lost of what you typed, except references that are none",
+            "fill in what is marked, and review again",
         ));
     }
     let made = loop {

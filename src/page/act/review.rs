@@ -43,11 +43,12 @@ pub(super) fn show(request: &Request, kind: &str, proposed: &Proposed, notice: O
                     label { input type="checkbox" name="force" required; " Write it although the plan becomes worse" }
                 }
                 a.button href=(back_to) { "Cancel" }
-                @if is_typed(request, kind) {
-                    button.button name=(AGAIN) value="1" formaction={ "/" (kind) } formnovalidate { "Back to the form" }
-                }
                 button.button.main {
                     @if edited.files.is_empty() { "Write the ownership record" } @else { "Write " (files) }
+                }
+                // After the button that Enter presses.
+                @if is_typed(request, kind) {
+                    button.button name=(AGAIN) value="1" formaction={ "/" (kind) } formnovalidate { "Back to the form" }
                 }
             }
         } @else {
@@ -74,7 +75,7 @@ fn is_typed(request: &Request, kind: &str) -> bool {
     match kind {
         "new" => true,
         "set" => fields.has("seen"),
-        "keep" => fields.has("reason"),
+        "keep" | "switch" => fields.has("reason"),
         _ => false,
     }
 }

@@ -104,8 +104,10 @@ pub(crate) fn ask(request: &Request, shown: &ShownProject) -> Reply {
 
 /// Shows what would be written.
 pub(crate) fn review(request: &Request, shown: &ShownProject) -> Reply {
+    if review::asks_again(request) {
+        return form(request, shown, None);
+    }
     match propose(&shown.project, &request.fields) {
-        _ if review::asks_again(request) => form(request, shown, None),
         Ok(proposed) => review::show(request, "set", &proposed, None),
         Err(error) => form(request, shown, Some(&error)),
     }

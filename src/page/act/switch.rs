@@ -50,6 +50,9 @@ pub(crate) fn ask(request: &Request, shown: &ShownProject) -> Reply {
 
 /// Shows what would be written.
 pub(crate) fn review(request: &Request, shown: &ShownProject) -> Reply {
+    if review::asks_again(request) {
+        return dialog(request, shown, None);
+    }
     match propose(&shown.project, &request.fields) {
         Ok(proposed) => review::show(request, "switch", &proposed, None),
         Err(error) => dialog(request, shown, Some(&error)),

@@ -262,8 +262,13 @@ fn a_part_is_put_into_the_plan_of_before(world: &World, dice: &mut Dice) -> Resu
     index_of_change.iter().for_each(|item| index.take(item));
     let mut seeds = Seeds::default();
     seeds.add(&id, &[]);
-    let Some(part) = PlannedPart::of(&changed, &index, &seeds, &Scope::default()) else { return Ok(()) };
     let (mut before, mut now) = (whole(world), whole(&changed));
+    let Some(part) = PlannedPart::of(&changed, &index, &seeds, &before) else { return Ok(()) };
+    let errors = |plan: &Plan| -> BTreeSet<String> {
+        let errors = plan.findings.iter().filter(|finding| finding.code == Code::OverrideMatchesNothing);
+        errors.map(|finding| format!("{:?} {:?} {}", finding.tenant, finding.object, finding.text)).collect()
+    };
+    prop_assert_eq!(errors(&part.put_into(&before)), errors(&now), "{}", summary(&changed));
     let of_before = Overview::of(world, &before);
     let of_now = Overview::of(&changed, &now);
     let of_part = Overview::of(&part.world, &part.put_into(&before));
