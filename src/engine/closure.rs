@@ -369,13 +369,13 @@ pub fn plan_closure(world: &World, index: &Index, seeds: &Seeds, scope: &Scope) 
     plan
 }
 
-/// The errors of overrides: the sync, the tenant, and the place of the override in the sync.
-fn errors_of_overrides(plan: &Plan) -> BTreeSet<(Code, &ObjectId, Option<&str>, &[String])> {
+/// The errors of overrides: the sync, the tenant, and what is said of which override.
+fn errors_of_overrides(plan: &Plan) -> BTreeSet<(&ObjectId, Option<&str>, &str)> {
     let is_error = |finding: &&Finding| finding.severity != Severity::Warning;
     let errors = plan.findings.iter().filter(is_error).filter_map(|finding| {
         let sync = finding.object.as_ref().filter(|id| id.kind == Kind::TenantSync)?;
         let is_of_override = finding.path.get(1).is_some_and(|part| part == "overrides");
-        is_of_override.then_some((finding.code, sync, finding.tenant.as_deref(), finding.path.as_slice()))
+        is_of_override.then_some((sync, finding.tenant.as_deref(), finding.text.as_str()))
     });
     errors.collect()
 }
