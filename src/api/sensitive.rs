@@ -199,11 +199,8 @@ fn named_secrets(text: &str) -> Vec<Range<usize>> {
         let (name, end) = (found.get(2), found.get(0).map_or(text.len(), |all| all.end()));
         let separator = found.get(3).map(|separator| separator.as_str());
         let is_option = found.get(1).is_some_and(|dashes| !dashes.is_empty());
-        let value = match name.map(|name| name.as_str()).filter(|name| separator.is_some() || is_option && hides(name))
-        {
-            Some(name) if is_named_secret(name) => value_at(text, end),
-            _ => None,
-        };
+        let secret = name.filter(|name| (separator.is_some() || is_option) && is_named_secret(name.as_str()));
+        let value = secret.and_then(|_| value_at(text, end));
         // What follows a name may be a name itself.
         at = name.map_or(end, |name| name.end());
         if let Some(value) = value.filter(|value| is_odd_value(separator, text.get(value.clone()).unwrap_or_default()))
