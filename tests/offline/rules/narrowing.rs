@@ -288,3 +288,31 @@ fn an_override_matches_in_a_closure_as_in_the_whole() {
     let action = part.actions().map(|(_, action)| action).find(|action| action.id == "ap/Integration/k").unwrap();
     assert_eq!(action.digest, whole.action("ap/Integration/k").action.digest);
 }
+
+/// Where not all of the source was read, an override that names nothing is an error only beside a similar name. Any object
+/// may have it, so a part of the world does not decide that.
+#[test]
+fn a_part_writes_nothing_that_a_misspelt_override_stops() {
+    let of = |key: &str| {
+        world()
+            .tenant("us", |t| {
+                t.connection("crm", "http/basic")
+                    .connection("warehouse", "http/basic")
+                    .integration("i")
+                    .binds("CRM", "crm")
+                    .integration("j")
+                    .binds("DB", "warehouse")
+                    .invalid("Connection/other")
+            })
+            .tenant("eu", |t| t.accepts("us"))
+            .sync("s", "us", "eu")
+            .mirror()
+            .overriding_input("eu", key, "host", "eu.example")
+    };
+    let wrong = of("warehuose");
+    wrong.plan().is_empty().finding(Code::OverrideMatchesNothing);
+    assert_eq!(closure(&wrong, "i").actions().count(), 0);
+    let right = closure(&of("warehouse"), "i");
+    let ids: Vec<&str> = right.actions().map(|(_, a)| a.id.as_str()).collect();
+    assert_eq!(ids, ["eu/Connection/crm", "eu/Integration/i"]);
+}
