@@ -214,8 +214,8 @@ fn named_secrets(text: &str) -> Vec<Range<usize>> {
 
 /// Whether what stands behind this name in a text may be a secret. The name of a file is none.
 fn is_named_secret(name: &str) -> bool {
-    let ends = |ending: &&str| name.to_ascii_lowercase().ends_with(ending);
-    (is_sensitive(name) || name.eq_ignore_ascii_case("pass")) && !["file", "path", "ref"].iter().any(|end| ends(&end))
+    let folded = name.to_ascii_lowercase();
+    (is_sensitive(name) || folded == "pass") && !["file", "path", "ref"].iter().any(|end| folded.ends_with(end))
 }
 
 /// Whether a value is none that people write into texts: a word, the name of a Secret or a reference to its key, an address,
