@@ -369,7 +369,7 @@ pub fn plan_closure(world: &World, index: &Index, seeds: &Seeds, scope: &Scope) 
     plan
 }
 
-/// The errors of overrides: the sync, the tenant, and what is said of which override.
+/// The errors of overrides, each with its sync, tenant and text.
 fn errors_of_overrides(plan: &Plan) -> BTreeSet<(&ObjectId, Option<&str>, &str)> {
     let is_error = |finding: &&Finding| finding.severity != Severity::Warning;
     let errors = plan.findings.iter().filter(is_error).filter_map(|finding| {
@@ -574,7 +574,7 @@ pub fn drop_marks_of_whole_targets(plan: &mut Plan) {
     plan.recount();
 }
 
-/// The same but for errors of overrides, whose objects are in each part.
+/// Drops the same marks except errors of overrides: a part has all objects that these need.
 fn drop_undecided(plan: &mut Plan) {
     for action in plan.targets.iter_mut().flat_map(|target| &mut target.actions) {
         action.needs_approval.retain(|approval| !approval.code.is_of_whole_target());

@@ -9,8 +9,8 @@ const say = (text, kind) => {
 };
 // A form that somebody fills in, or an edit that was reviewed, is never replaced.
 const isKept = () => main().querySelector("[data-keep]") !== null;
-// What is open, selected, scrolled to, typed and ticked stays so. A tick is for what a form showed: one that names another
-// digest now is ticked again by who has read it.
+// What is open, selected, scrolled to, typed and ticked stays so. A tick holds for the digest that its form showed: where
+// that is another one now, a person has to tick it again.
 const id = (e) => e.dataset.key;
 const focusable = () => [...document.querySelectorAll("a[href], button, input, select, textarea, summary, [tabindex]")];
 const called = (e) => e.getAttribute("href") || e.id || e.getAttribute("aria-label") || (e.tagName === "SUMMARY" && e.parentNode.dataset.key) || "";
